@@ -1,0 +1,1 @@
+"""What mail is: addresses, envelopes, parsed messages and the text a reader sees. Pure."""

@@ -1,0 +1,78 @@
+"""Facts from the wire: who connected, the envelope, and the transaction they make."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from mailguard.mail.raw import Raw
+
+QueueId = NewType("QueueId", str)
+"""Names one transaction in its replies, its log lines and its ``Received:`` line."""
+
+
+class Origin(StrEnum):
+    """Where a listener's mail comes from."""
+
+    INSIDE = "inside"
+    """Authenticated users or school machines, e.g. submission on port 587."""
+
+    OUTSIDE = "outside"
+    """The world, e.g. port 25 of the MX."""
+
+    ANY = "any"
+    """Unknown: the two kinds share a listener. `check` warns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One client connection, as far as judging and evidence need it."""
+
+    listener: str
+    origin: Origin
+    peer: str
+    """The client's address, e.g. ``192.0.2.7`` or ``2001:db8::1``."""
+
+    peer_port: int
+    helo: str
+    """The argument of HELO or EHLO; bytes outside printable ASCII are written ``\\xNN``."""
+
+    esmtp: bool
+    """True after EHLO."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """One MAIL or RCPT path (RFC 5321 §4.1.2)."""
+
+    argument: bytes
+    """Exactly what followed ``FROM:`` or ``TO:``, parameters included; it is what we pass on."""
+
+    address: str
+    """The mailbox without angle brackets and source route; ``""`` is the null sender.
+    Bytes that are not UTF-8 are written ``\\xNN``."""
+
+    @property
+    def domain(self) -> str:
+        """The domain in lower case, without a trailing dot; ``""`` when there is none."""
+        return self.address.rpartition("@")[2].lower().rstrip(".") if "@" in self.address else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """MAIL FROM and the RCPT TOs that the next hop accepted; never the headers."""
+
+    sender: Path
+    recipients: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """Session, envelope and bytes of one message: all that is known when its last dot arrives."""
+
+    queue_id: QueueId
+    session: Session
+    envelope: Envelope
+    raw: Raw
+    received: datetime
+    """Aware, in UTC."""

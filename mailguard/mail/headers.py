@@ -1,0 +1,61 @@
+"""The one header line we add, and the count of those that others added."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from email.utils import format_datetime
+
+from mailguard.mail.envelope import Path, QueueId, Session
+
+HOPS = 50
+"""`Received:` lines beyond which a message is in a loop. Postfix's `hopcount_limit`."""
+
+_HELO_LENGTH = 255
+"""A domain's largest length (RFC 1035 §2.3.4)."""
+
+_PATH_LENGTH = 256
+"""A path's largest length (RFC 5321 §4.5.3.1.3); a longer one would need folding of its own."""
+
+# What a domain or an address literal consists of. A space, bracket or semicolon from HELO could
+# otherwise write the rest of the line.
+_NOT_DOMAIN = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+
+
+def received_line(
+    session: Session,
+    queue_id: QueueId,
+    recipients: Sequence[Path],
+    *,
+    hostname: str,
+    now: datetime,
+) -> bytes:
+    """The folded ``Received:`` line of RFC 5321 §4.4, CRLF included, in printable ASCII.
+
+    It names the recipient only where there is exactly one: nobody learns of another's copy.
+    """
+    helo = _NOT_DOMAIN.sub("?", session.helo[:_HELO_LENGTH]) or "unknown"
+    protocol = "ESMTP" if session.esmtp else "SMTP"
+    return (
+        f"Received: from {helo} ({_literal(session.peer)})\r\n"
+        f"\tby {hostname} (MailGuard) with {protocol} id {queue_id}{_for(recipients)};\r\n"
+        f"\t{format_datetime(now)}\r\n"
+    ).encode("ascii")
+
+
+def count_received(head: bytes) -> int:
+    """How many ``Received:`` lines the header block at the start of `head` has: hops so far."""
+    block, _, _ = (b"\r\n" + head).partition(b"\r\n\r\n")
+    return block.lower().count(b"\nreceived:")
+
+
+def _literal(peer: str) -> str:
+    return f"[IPv6:{peer}]" if ":" in peer else f"[{peer}]"
+
+
+def _for(recipients: Sequence[Path]) -> str:
+    if len(recipients) != 1:
+        return ""
+    address = recipients[0].address
+    if len(address) > _PATH_LENGTH or not (address.isascii() and address.isprintable()):
+        return ""
+    return f"\r\n\tfor <{address}>"
