@@ -1,0 +1,16 @@
+"""The facts about the school that detectors may know."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class School:
+    """Which addresses are the school's own."""
+
+    name: str
+    domains: frozenset[str]
+    """Lower case, no trailing dot; a subdomain of one counts as the school's too."""
+
+    def owns(self, domain: str) -> bool:
+        """Whether `domain` (lower case) is one of ours or lies below one."""
+        return domain in self.domains or any(domain.endswith("." + own) for own in self.domains)
