@@ -1,0 +1,1 @@
+"""What findings mean for this school: levels, relationships, dispositions. Pure."""

@@ -1,0 +1,62 @@
+"""What a school may decide about its mail, and what it may not."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mailguard.errors import ConfigError
+from mailguard.policy.directory import Directory
+from mailguard.policy.taxonomy import BEHAVIOUR, LOCKED, Action, Group
+from mailguard.scan.finding import Category, Level
+
+UNSCANNED_LEVELS: Mapping[str, Level] = {
+    "format": Level.COUNT,
+    "image": Level.COUNT,
+    "audio": Level.COUNT,
+    "video": Level.COUNT,
+    "external": Level.FLAG,
+    "encrypted": Level.FLAG,
+}
+"""By reason. Any other reason means that a check failed or was evaded, and is L2: nothing passes
+unread in silence. Encrypted mail between a pupil and the outside world is L2 too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The school's own decisions. Raises ConfigError for one that no school may take."""
+
+    directory: Directory
+    actions: Mapping[Category, Action] = field(default_factory=dict)
+    """What findings of a category lead to from L2 on, instead of `hold`. Hard rules still win."""
+
+    unscanned: Mapping[str, Level] = field(default_factory=dict)
+    """By reason, instead of :data:`UNSCANNED_LEVELS`."""
+
+    def __post_init__(self) -> None:
+        if problems := tuple(_check_actions(self.actions)):
+            raise ConfigError(problems)
+
+    def unscanned_level(self, reason: str, author: Group, recipient: Group) -> Level:
+        """The level of a part that could not be read, before hard rule 1."""
+        if reason in self.unscanned:
+            return self.unscanned[reason]
+        if reason == "encrypted" and _is_between_pupil_and_outside(author, recipient):
+            return Level.HOLD
+        return UNSCANNED_LEVELS.get(reason, Level.HOLD)
+
+
+def _is_between_pupil_and_outside(author: Group, recipient: Group) -> bool:
+    strangers = {Group.OUTSIDE, Group.SPOOFED}
+    return (author is Group.PUPIL and recipient in strangers) or (
+        author in strangers and recipient is Group.PUPIL
+    )
+
+
+def _check_actions(actions: Mapping[Category, Action]) -> Iterator[str]:
+    for category, action in actions.items():
+        if action is Action.SEAL:
+            yield f"policy.actions.{category}: only suspected illegal images are sealed; use hold"
+        elif category in LOCKED and action.strictness < Action.HOLD.strictness:
+            yield f"policy.actions.{category}: illegal content cannot be let through; use hold"
+        elif category in BEHAVIOUR and action.strictness > Action.HOLD.strictness:
+            # A refusal comes back to the author, who may be a child, or learns of being watched.
+            yield f"policy.actions.{category}: only a person may tell the writer; use hold or flag"

@@ -1,0 +1,71 @@
+"""Who may see a held or flagged message: nobody who wrote or received it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mailguard.policy.directory import Directory, fold_address
+from mailguard.policy.taxonomy import Group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """The addresses of those who review, by office. What one may not see goes to the next."""
+
+    headteacher: tuple[str, ...] = ()
+    dsl: tuple[str, ...] = ()
+    deputy: tuple[str, ...] = ()
+    chair: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parties:
+    """Everybody who has a part in one message."""
+
+    addresses: tuple[str, ...]
+    """Of the envelope and of the From header, in any spelling."""
+
+    relationships: tuple[str, ...] = ()
+    """``str(Relationship)`` for each recipient."""
+
+    @property
+    def is_confidential(self) -> bool:
+        """A helpline or confidant has a part in it: not for the headteacher (hard rule 3)."""
+        groups = {group for text in self.relationships for group in text.split("→")}
+        return not groups.isdisjoint({Group.HELPLINE, Group.CONFIDANT})
+
+    @property
+    def is_of_governor(self) -> bool:
+        """A governor wrote it: that is for the chair of governors."""
+        return any(text.startswith(f"{Group.GOVERNOR}→") for text in self.relationships)
+
+
+def may_see(person: str, parties: Parties, chain: Chain, directory: Directory) -> bool:
+    """Whether `person`, an address in any spelling, may be shown this message anywhere.
+
+    Nobody may who wrote or received it, under any address that the directory knows them by; and the
+    headteacher may not where a helpline or confidant has a part.
+    """
+    own = directory.same_person(person)
+    if not own.isdisjoint(map(fold_address, parties.addresses)):
+        return False
+    is_head = not own.isdisjoint(map(fold_address, chain.headteacher))
+    return not (is_head and parties.is_confidential)
+
+
+def reviewers_for(parties: Parties, chain: Chain, directory: Directory) -> tuple[str, ...]:
+    """Return the people of the first office in line who may see the message, as configured.
+
+    The line is headteacher, DSL, deputy, chair; for a governor's message the chair comes first.
+    Empty when nobody is left: then the message waits until the school names one more person.
+    """
+    for office in _line(parties, chain):
+        reviewers = tuple(person for person in office if may_see(person, parties, chain, directory))
+        if reviewers:
+            return reviewers
+    return ()
+
+
+def _line(parties: Parties, chain: Chain) -> Iterator[tuple[str, ...]]:
+    if parties.is_of_governor:
+        yield chain.chair
+    yield from (chain.headteacher, chain.dsl, chain.deputy, chain.chair)
