@@ -1,0 +1,1 @@
+"""What is kept: held messages, their states, evidence and retention. Pure."""

@@ -1,0 +1,236 @@
+"""A message in quarantine: its states, and the only moves between them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NewType
+
+from mailguard.errors import IllegalTransition, UnknownItem, UserError
+
+HeldId = NewType("HeldId", str)
+"""26 characters, sortable by time (a ULID); safe as a folder name."""
+
+RANDOM_BYTES = 10
+"""What a ULID has beside its 48 bits of milliseconds: 80 random bits."""
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""The 32 digits of a ULID, in sorting order: no I, L, O, U, which people misread."""
+
+
+def new_held_id(now: datetime, random_bytes: bytes) -> HeldId:
+    """Name a held message after `now` (aware) and :data:`RANDOM_BYTES` random bytes."""
+    if len(random_bytes) != RANDOM_BYTES:
+        raise ValueError(f"{RANDOM_BYTES} random bytes, not {len(random_bytes)}")
+    milliseconds = max(0, int(now.timestamp() * 1000))
+    number = (milliseconds << 80) | int.from_bytes(random_bytes)
+    return HeldId("".join(CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)))
+
+
+def folder_for(held_id: HeldId, received: datetime) -> str:
+    """Where the evidence lies, relative to the spool's root: ``YYYY/MM/DD/<id>``, in UTC."""
+    day = received.astimezone(UTC)
+    return f"{day.year:04}/{day.month:02}/{day.day:02}/{held_id}"
+
+
+class State(StrEnum):
+    """Where a message, or one recipient's copy of it, stands."""
+
+    PENDING = "pending"
+    """Stored, while the next hop is being asked to take the rest of the transaction."""
+
+    DELIVERED = "delivered"
+    """The next hop took it; kept as evidence of a flag."""
+
+    HELD = "held"
+    RELEASING = "releasing"
+    """A reviewer released it; the next hop has not yet taken it."""
+
+    RELEASED = "released"
+    CONFIRMED = "confirmed"
+    """A reviewer confirmed the offence; it stays here."""
+
+    SEALED = "sealed"
+    PURGED = "purged"
+    """Content deleted by retention; the row is its tombstone."""
+
+
+class Act(StrEnum):
+    """What can happen to a stored message."""
+
+    TAKE = "take"
+    """The rest of a mixed transaction was delivered: the held part is now held."""
+
+    DELIVER = "deliver"
+    RELEASE = "release"
+    SENT = "sent"
+    REFUSE = "refuse"
+    """The next hop refused a released message for good."""
+
+    CONFIRM = "confirm"
+    EXPIRE = "expire"
+
+
+DECISIONS = frozenset({Act.RELEASE, Act.CONFIRM})
+"""The two acts that are a person's, with a name and a reason."""
+
+TRANSITIONS: Mapping[tuple[State, Act], State] = {
+    (State.PENDING, Act.TAKE): State.HELD,
+    (State.PENDING, Act.DELIVER): State.DELIVERED,
+    (State.HELD, Act.RELEASE): State.RELEASING,
+    (State.HELD, Act.CONFIRM): State.CONFIRMED,
+    (State.DELIVERED, Act.CONFIRM): State.CONFIRMED,
+    (State.RELEASING, Act.SENT): State.RELEASED,
+    (State.RELEASING, Act.REFUSE): State.HELD,
+    (State.DELIVERED, Act.EXPIRE): State.PURGED,
+    (State.RELEASED, Act.EXPIRE): State.PURGED,
+    (State.CONFIRMED, Act.EXPIRE): State.PURGED,
+}
+"""What is absent is policy too: no (HELD, EXPIRE), since mail that nobody has reviewed never
+disappears by itself, and nothing leads out of SEALED."""
+
+STANDING: Mapping[State, str] = {
+    State.PENDING: "is still being delivered",
+    State.DELIVERED: "was delivered",
+    State.HELD: "is held and waits for a decision",
+    State.RELEASING: "is being released",
+    State.RELEASED: "was released",
+    State.CONFIRMED: "was confirmed",
+    State.SEALED: "is sealed, and nobody may open or send it",
+    State.PURGED: "was deleted because its time was up",
+}
+"""How each state reads to a reviewer, after "The message"."""
+
+DONE: Mapping[Act, str] = {
+    Act.TAKE: "taken into quarantine",
+    Act.DELIVER: "marked as delivered",
+    Act.RELEASE: "released",
+    Act.SENT: "marked as sent",
+    Act.REFUSE: "marked as refused",
+    Act.CONFIRM: "confirmed",
+    Act.EXPIRE: "deleted",
+}
+"""How each act reads to a reviewer, after "cannot be"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Who did something to a message, when, and why."""
+
+    by: str
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRecipient:
+    """One recipient's copy: the unit of every decision."""
+
+    address: str
+    argument: bytes
+    """The RCPT argument as received, used again at release."""
+
+    relationship: str
+    state: State
+    reply: str = ""
+    """The next hop's last reply about it."""
+
+    decision: Decision | None = None
+    """The last release or confirmation, by a person; None while there was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldMessage:
+    """One message in quarantine, as its row has it. Content is in the spool only."""
+
+    id: HeldId
+    school: str
+    queue_id: str
+    listener: str
+    received: datetime
+    sender: str
+    sender_argument: bytes
+    recipients: tuple[HeldRecipient, ...]
+    level: int
+    categories: Mapping[str, int]
+    symbols: tuple[str, ...]
+    sealed: bool
+    alert: bool
+    sha256: str
+    size: int
+    ruleset: str
+    folder: str
+    """Relative to the spool's root: ``YYYY/MM/DD/<id>``."""
+
+    dup_risk: bool = False
+    exported: bool = False
+    """Somebody copied the evidence to where the school keeps its records."""
+
+    @property
+    def state(self) -> State:
+        """The message as a whole: the state that most needs attention among its recipients."""
+        return min((r.state for r in self.recipients), key=ATTENTION.index)
+
+
+ATTENTION = (
+    State.SEALED,
+    State.PENDING,
+    State.RELEASING,
+    State.HELD,
+    State.CONFIRMED,
+    State.RELEASED,
+    State.DELIVERED,
+    State.PURGED,
+)
+"""States from most to least in need of attention."""
+
+
+def apply(state: State, act: Act) -> State:
+    """Return the state that `act` leads to; IllegalTransition, in plain words, if to none."""
+    after = TRANSITIONS.get((state, act))
+    if after is None:
+        raise IllegalTransition(f"The message {STANDING[state]}, so it cannot be {DONE[act]}.")
+    return after
+
+
+def apply_to(
+    held: HeldMessage, act: Act, addresses: Sequence[str], decision: Decision, *, reply: str = ""
+) -> HeldMessage:
+    """Apply `act` to the copies of `addresses`, all or none, and return the message as it is then.
+
+    A release or confirmation leaves `decision` with each copy. `reply`, if any, becomes the next
+    hop's last. Raises IllegalTransition, naming who decided what and when; UnknownItem for an
+    address that is no recipient; UserError when there is no address at all.
+    """
+    wanted = frozenset(addresses)
+    if not wanted:
+        raise UserError(f"Name at least one recipient of {held.id}.")
+    if unknown := wanted - {recipient.address for recipient in held.recipients}:
+        raise UnknownItem(f"{held.id} was not addressed to {', '.join(sorted(unknown))}.")
+    return replace(
+        held,
+        recipients=tuple(
+            _applied(recipient, act, decision, reply) if recipient.address in wanted else recipient
+            for recipient in held.recipients
+        ),
+    )
+
+
+def _applied(recipient: HeldRecipient, act: Act, decision: Decision, reply: str) -> HeldRecipient:
+    if (recipient.state, act) not in TRANSITIONS:
+        raise IllegalTransition(_refusal(recipient, act))
+    return replace(
+        recipient,
+        state=apply(recipient.state, act),
+        reply=reply or recipient.reply,
+        decision=decision if act in DECISIONS else recipient.decision,
+    )
+
+
+def _refusal(recipient: HeldRecipient, act: Act) -> str:
+    standing = f"The message to {recipient.address} {STANDING[recipient.state]}"
+    # A held copy with a decision was released and then refused: that release no longer stands.
+    if recipient.decision and recipient.state is not State.HELD:
+        at = recipient.decision.at.astimezone(UTC)
+        standing += f" ({recipient.decision.by}, {at.day} {at:%B %Y, %H:%M} UTC)"
+    return f"{standing}, so it cannot be {DONE[act]}."

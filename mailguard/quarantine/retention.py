@@ -1,0 +1,66 @@
+"""How long what is in quarantine is kept, and when its content is due to be deleted.
+
+The periods are the defaults of the retention schedule; a school's own schedule overrides them.
+Two lines of that schedule are deliberately not here:
+
+* Commercial mail on hold is not deleted after a fortnight. :data:`~mailguard.quarantine.held.
+  TRANSITIONS` has no way from `held` to `purged`, and that is the stronger promise: mail that
+  nobody has reviewed never disappears by itself.
+* Legal hold has no mark of its own yet. A message that must stay is left unreviewed, or sealed.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mailguard.quarantine.held import HeldMessage, State
+from mailguard.scan.finding import Level
+
+REVIEWED = frozenset({State.RELEASED, State.CONFIRMED})
+FINISHED = REVIEWED | {State.DELIVERED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Days to keep each kind. A change applies to what is already stored, too."""
+
+    flagged: int = 30
+    """Delivered with a flag at L1, and never reviewed."""
+
+    dismissed: int = 30
+    """Released at L2 or above: a reviewer saw no offence."""
+
+    dismissed_flag: int = 7
+    """Released at L1."""
+
+    confirmed: int = 90
+    """Confirmed, counted from its export to where the school keeps its child protection records.
+    What was never exported is kept: this may be the only copy of the evidence."""
+
+    ledger: int = 30
+    """Rows of the ledger: addresses and times of all mail."""
+
+    @property
+    def shortest(self) -> int:
+        """Days before which no message is due, whatever its kind."""
+        return min(self.flagged, self.dismissed, self.dismissed_flag, self.confirmed)
+
+
+def due_for_purge(held: HeldMessage, age: timedelta, retention: Retention) -> bool:
+    """Whether the content of `held` is to be deleted now.
+
+    `age` is the time that has really passed since the message was stored or, if later, since
+    anything last happened to it (a decision, its result, an export). It is not the difference of
+    two readings of the clock: a clock that jumps must delete nothing early.
+
+    Never due: what is held, pending, being released or sealed for any recipient; a delivered copy
+    at L2 or above that nobody has reviewed; what was confirmed and never exported.
+    """
+    states = {recipient.state for recipient in held.recipients}
+    if not states or not states <= FINISHED:
+        return False
+    if not states & REVIEWED:
+        return held.level <= Level.FLAG and age >= timedelta(days=retention.flagged)
+    if State.CONFIRMED in states:
+        return held.exported and age >= timedelta(days=retention.confirmed)
+    days = retention.dismissed_flag if held.level <= Level.FLAG else retention.dismissed
+    return age >= timedelta(days=days)

@@ -1,0 +1,87 @@
+from datetime import timedelta
+
+import pytest
+
+from mailguard.quarantine.held import State
+from mailguard.quarantine.retention import Retention, due_for_purge
+from mailguard.testing.quarantine import held_message
+
+CENTURY = timedelta(days=36500)
+MOMENT = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "days"),
+    [
+        (State.DELIVERED, 1, 30),
+        (State.RELEASED, 1, 7),
+        (State.RELEASED, 2, 30),
+        (State.RELEASED, 4, 30),
+        (State.CONFIRMED, 1, 90),
+        (State.CONFIRMED, 4, 90),
+    ],
+    ids=["flagged", "dismissed flag", "dismissed", "dismissed L4", "confirmed L1", "confirmed L4"],
+)
+def test_content_is_due_when_its_days_are_over_and_not_before(
+    state: State, level: int, days: int
+) -> None:
+    held = held_message(states=[state], level=level, exported=True)
+    age = timedelta(days=days)
+
+    before, after = (due_for_purge(held, each, Retention()) for each in (age - MOMENT, age))
+
+    assert (before, after) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "state", [State.HELD, State.PENDING, State.RELEASING, State.SEALED, State.PURGED], ids=str
+)
+def test_some_states_are_never_due(state: State) -> None:
+    alone = held_message(states=[state])
+    beside = held_message(states=[State.RELEASED, state])
+
+    assert not due_for_purge(alone, CENTURY, Retention())
+    assert not due_for_purge(beside, CENTURY, Retention())
+
+
+@pytest.mark.parametrize("level", [2, 3, 4])
+def test_a_serious_message_that_was_delivered_is_kept_until_somebody_reviewed_it(
+    level: int,
+) -> None:
+    unseen = held_message(states=[State.DELIVERED], level=level)
+    seen = held_message(states=[State.DELIVERED, State.RELEASED], level=level)
+
+    due = [due_for_purge(held, timedelta(days=30), Retention()) for held in (unseen, seen)]
+
+    assert due == [False, True]
+
+
+def test_a_confirmed_message_is_kept_until_it_was_exported() -> None:
+    held = held_message(states=[State.CONFIRMED])
+
+    assert not due_for_purge(held, CENTURY, Retention())
+
+
+def test_one_confirmed_copy_keeps_the_whole_message() -> None:
+    held = held_message(states=[State.RELEASED, State.CONFIRMED], exported=True)
+
+    due = [due_for_purge(held, timedelta(days=days), Retention()) for days in (30, 90)]
+
+    assert due == [False, True]
+
+
+def test_commercial_mail_on_hold_is_not_deleted_unreviewed() -> None:
+    """The schedule's fortnight gives way to the promise that only a person decides."""
+    held = held_message(states=[State.HELD])
+
+    assert not due_for_purge(held, timedelta(days=15), Retention())
+
+
+def test_a_school_can_choose_its_own_periods() -> None:
+    held = held_message(states=[State.RELEASED])
+
+    assert due_for_purge(held, timedelta(days=3), Retention(dismissed=3))
+
+
+def test_the_shortest_period_is_that_of_a_message_not_of_the_ledger() -> None:
+    assert Retention(ledger=1).shortest == 7
