@@ -1,0 +1,165 @@
+"""Keep a message as evidence: files durable first, then the row, both before anything is said."""
+
+import contextlib
+import hashlib
+from dataclasses import replace
+
+from mailguard import events
+from mailguard.errors import StoreUnavailable, UnknownItem, UserError
+from mailguard.flow.plan import Plan
+from mailguard.flow.setting import Ports, Setting, Unsettled
+from mailguard.mail.envelope import Transaction
+from mailguard.policy.judge import Judgement
+from mailguard.ports import AuditEntry, Clock
+from mailguard.quarantine.evidence import compose_evidence
+from mailguard.quarantine.held import Act, HeldMessage, HeldRecipient, State, folder_for
+from mailguard.scan.finding import acting_symbols
+
+SYSTEM = "mailguard"
+"""The actor of what no person decided."""
+
+
+async def keep(
+    transaction: Transaction, judgement: Judgement, plan: Plan, ports: Ports, setting: Setting
+) -> HeldMessage:
+    """Store the message; on return files and row are durable.
+
+    Its recipients are `held` (or `sealed`) when nothing is to be passed on, else `pending`. Raises
+    SpoolUnavailable or StoreUnavailable, and then nothing of it remains that anybody would see.
+    """
+    transaction, judgement = _listed(transaction, judgement, plan)
+    held = _compose(transaction, judgement, plan, ports, setting)
+    evidence = compose_evidence(transaction, judgement, held)
+    await ports.spool.store(held.id, held.folder, transaction.raw, evidence)
+    # Must: the row comes after the files. A row without files would be evidence of nothing;
+    # files without a row are found and adopted at the next start.
+    try:
+        digest = hashlib.sha256(evidence).hexdigest()
+        entry = entry_for(_word(plan), held, ports.clock, evidence_sha256=digest)
+        await ports.held.add(held, entry)
+    except StoreUnavailable:
+        # The sender keeps the message, so this copy is not the only one.
+        await ports.spool.remove(held.folder)
+        raise
+    return held
+
+
+async def settle_one(
+    held: HeldMessage, act: Act | None, addresses: tuple[str, ...], word: str, ports: Ports
+) -> None:
+    """Bring rows to their end, or withdraw the item (`act` None); later, if not now.
+
+    Never raises: the next hop has answered, and that answer is the client's whatever happens here.
+    """
+    if act is not None and not addresses:
+        return
+    change = Unsettled(
+        held_id=held.id,
+        queue_id=held.queue_id,
+        act=act,
+        addresses=addresses,
+        entry=entry_for(word, held, ports.clock),
+    )
+    try:
+        await apply_change(change, held.folder, ports)
+    except StoreUnavailable as error:
+        events.unsettled(held.queue_id, held.id, error)
+        ports.unsettled.append(change)
+    except UserError as error:
+        # Somebody else ended it, e.g. after the clock jumped: the row is sound as it is.
+        events.unsettled(held.queue_id, held.id, error)
+
+
+async def apply_change(change: Unsettled, folder: str, ports: Ports) -> None:
+    """Commit one change of a pending row. Raises StoreUnavailable; doing it twice does no harm."""
+    if change.act is not None:
+        await ports.held.act(change.held_id, change.act, change.addresses, change.entry)
+        return
+    with contextlib.suppress(UnknownItem):
+        await ports.held.withdraw(change.held_id, change.entry)
+    await ports.spool.remove(folder)
+
+
+def entry_for(
+    action: str, held: HeldMessage, clock: Clock, *, actor: str = SYSTEM, **more: str | list[str]
+) -> AuditEntry:
+    """An audit entry about `held` that says which bytes it is about, and `more`."""
+    return AuditEntry(
+        at=clock.now(),
+        actor=actor,
+        action=action,
+        subject=held.id,
+        detail={
+            "queue_id": held.queue_id,
+            "sha256": held.sha256,
+            "level": held.level,
+            "symbols": list(held.symbols),
+            **more,
+        },
+    )
+
+
+def _listed(
+    transaction: Transaction, judgement: Judgement, plan: Plan
+) -> tuple[Transaction, Judgement]:
+    """Leave out who may not be named: a helpline that got its copy of a message held for others."""
+    kept = [
+        i
+        for i, disposition in enumerate(judgement.dispositions)
+        if i in plan.held or not disposition.unlisted
+    ]
+    envelope = transaction.envelope
+    return (
+        replace(
+            transaction,
+            envelope=replace(envelope, recipients=tuple(envelope.recipients[i] for i in kept)),
+        ),
+        replace(judgement, dispositions=tuple(judgement.dispositions[i] for i in kept)),
+    )
+
+
+def _word(plan: Plan) -> str:
+    if plan.sealed:
+        return "seal"
+    return "hold" if plan.held else "flag"
+
+
+def _compose(
+    transaction: Transaction, judgement: Judgement, plan: Plan, ports: Ports, setting: Setting
+) -> HeldMessage:
+    held_id = ports.new_id()
+    waiting = State.PENDING if plan.passed else State.SEALED if plan.sealed else State.HELD
+    verdicts = [disposition.verdict for disposition in judgement.dispositions]
+    categories: dict[str, int] = {}
+    for verdict in verdicts:
+        for category, level in verdict.levels:
+            categories[category] = max(categories.get(category, 0), level)
+    return HeldMessage(
+        id=held_id,
+        school=setting.school,
+        queue_id=transaction.queue_id,
+        listener=transaction.session.listener,
+        received=transaction.received,
+        sender=transaction.envelope.sender.address,
+        sender_argument=transaction.envelope.sender.argument,
+        recipients=tuple(
+            HeldRecipient(
+                address=path.address,
+                argument=path.argument,
+                relationship=str(disposition.relationship),
+                state=waiting,
+            )
+            for path, disposition in zip(
+                transaction.envelope.recipients, judgement.dispositions, strict=True
+            )
+        ),
+        level=max(verdict.level for verdict in verdicts),
+        categories=categories,
+        symbols=acting_symbols(judgement.report),
+        sealed=plan.sealed,
+        alert=any(disposition.alert for disposition in judgement.dispositions),
+        sha256=transaction.raw.sha256,
+        size=transaction.raw.size,
+        ruleset=judgement.report.ruleset,
+        folder=folder_for(held_id, transaction.received),
+    )

@@ -1,0 +1,186 @@
+"""One message, from its final dot to the reply: judge it, carry the judgement out, record it.
+
+The order is law (docs/design.md §2, §4): 250 only after the next hop said 250, or after evidence
+and row are durable. Every other end is 451 with nothing taken over.
+
+Rules of this file:
+
+1. Only :func:`receive` turns an exception into a reply, and then it is a 4xx.
+2. A row left `pending` has its end still open: it is settled, or handed on to be settled.
+3. A next hop that may have taken a message is never asked again in the same transaction.
+"""
+
+import asyncio
+import time
+
+from mailguard import events
+from mailguard.errors import NextHopUnavailable, ScanFailed, SpoolUnavailable, StoreUnavailable
+from mailguard.flow.hold import keep, settle_one
+from mailguard.flow.plan import Plan, plan_for
+from mailguard.flow.record import Outcome, Word, record
+from mailguard.flow.setting import Ports, Setting
+from mailguard.mail.envelope import Path, Transaction
+from mailguard.mail.headers import received_line
+from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, Reply, taken_over
+from mailguard.policy.judge import Judgement
+from mailguard.ports import Delivery
+from mailguard.quarantine.held import Act, HeldMessage
+
+
+async def receive(
+    transaction: Transaction, delivery: Delivery, ports: Ports, setting: Setting
+) -> Reply:
+    """Judge one transaction and carry the judgement out. The only way mail passes.
+
+    `delivery` has had this transaction's MAIL and RCPTs accepted and no DATA yet; the caller closes
+    it. Never raises but for cancellation: every fault is answered 451 and logged.
+    """
+    started = time.perf_counter()
+    judgement: Judgement | None = None
+    judged = started
+    outcome = Outcome(reply=LOCAL_ERROR, word=Word.DEFERRED)
+    try:
+        async with asyncio.timeout(setting.answer_s):
+            judgement = await ports.judge.judge(transaction)
+            judged = time.perf_counter()
+            outcome = await carry_out(transaction, judgement, delivery, ports, setting)
+    except NextHopUnavailable as error:
+        outcome = Outcome(reply=NEXT_HOP_DOWN, word=Word.DEFERRED)
+        events.failed(transaction.queue_id, error)
+        if error.may_have_accepted:
+            events.dup_risk(transaction.queue_id, "", "no reply to the final dot")
+    except TimeoutError as error:
+        events.failed(transaction.queue_id, error)
+        if judgement is not None:
+            events.dup_risk(transaction.queue_id, "", "the answer took longer than its budget")
+    except Exception as error:
+        events.failed(transaction.queue_id, error)
+    if judgement is not None:
+        ms = round((judged - started) * 1000)
+        record(transaction, judgement, outcome, ports, setting, ms=ms)
+    return outcome.reply
+
+
+async def carry_out(
+    transaction: Transaction,
+    judgement: Judgement,
+    delivery: Delivery,
+    ports: Ports,
+    setting: Setting,
+) -> Outcome:
+    """Do what the dispositions say. Raises TemporaryFailure when it cannot be done now."""
+    if len(judgement.dispositions) != len(transaction.envelope.recipients):
+        # Nobody may fall between "passed" and "held".
+        raise ScanFailed("not every recipient has a disposition")
+    plan = plan_for(judgement, setting.mode)
+    if plan.refusal is not None:
+        word = Word.REFUSED if plan.refusal.is_permanent else Word.DEFERRED
+        return Outcome(reply=plan.refusal, word=word)
+    if not plan.passed:
+        held = await keep(transaction, judgement, plan, ports, setting)
+        return Outcome(reply=taken_over(transaction.queue_id), word=Word.HELD, held_id=held.id)
+    if plan.keep:
+        return await _keep_and_relay(transaction, judgement, plan, delivery, ports, setting)
+    reply = await _relay(transaction, plan, delivery, ports, setting)
+    return Outcome(reply=reply, word=_word_for(reply))
+
+
+async def _keep_and_relay(
+    transaction: Transaction,
+    judgement: Judgement,
+    plan: Plan,
+    delivery: Delivery,
+    ports: Ports,
+    setting: Setting,
+) -> Outcome:
+    """Store first, as `pending`; then deliver; then say in the row how that ended."""
+    try:
+        held = await keep(transaction, judgement, plan, ports, setting)
+    except (SpoolUnavailable, StoreUnavailable) as error:
+        if not all(disposition.is_protected for disposition in judgement.dispositions):
+            raise
+        # A child's call for help is not delayed for want of a copy (promise 6).
+        events.evidence_missed(transaction.queue_id, error)
+        reply = await _relay(transaction, plan, delivery, ports, setting)
+        return Outcome(reply=reply, word=_word_for(reply))
+    try:
+        reply = await _relay(transaction, plan, delivery, ports, setting)
+    except BaseException as error:
+        if isinstance(error, NextHopUnavailable) and error.may_have_accepted:
+            events.dup_risk(transaction.queue_id, held.id, "no reply to the final dot")
+        await settle_one(held, None, (), "withdraw", ports)
+        raise
+    if not reply.is_positive:
+        await settle_one(held, None, (), "withdraw", ports)
+        return Outcome(reply=reply, word=_word_for(reply))
+    await settle_one(held, Act.DELIVER, _rows(transaction, plan.passed, held), "deliver", ports)
+    if plan.held:
+        await settle_one(held, Act.TAKE, _rows(transaction, plan.held, held), "take", ports)
+    word = Word.HELD if plan.held else Word.RELAYED
+    return Outcome(reply=reply, word=word, held_id=held.id)
+
+
+def _rows(
+    transaction: Transaction, positions: tuple[int, ...], held: HeldMessage
+) -> tuple[str, ...]:
+    """The addresses at these positions that have a row."""
+    rows = {recipient.address for recipient in held.recipients}
+    addresses = (transaction.envelope.recipients[i].address for i in positions)
+    return tuple(address for address in addresses if address in rows)
+
+
+async def _relay(
+    transaction: Transaction, plan: Plan, delivery: Delivery, ports: Ports, setting: Setting
+) -> Reply:
+    """Send the message on for the recipients that pass; the next hop's reply is returned.
+
+    A next hop that closed before DATA is asked anew, once.
+    """
+    passed = tuple(transaction.envelope.recipients[i] for i in plan.passed)
+    head = _head(transaction, passed, setting)
+    try:
+        if plan.held:
+            await delivery.reset()
+            refusal = await _introduce(delivery, transaction.envelope.sender, passed)
+            if refusal is not None:
+                return refusal
+        return await delivery.data(head, transaction.raw)
+    except NextHopUnavailable as error:
+        if error.may_have_accepted:
+            raise
+    fresh = await ports.next_hop.open()
+    try:
+        refusal = await _introduce(fresh, transaction.envelope.sender, passed)
+        return refusal or await fresh.data(head, transaction.raw)
+    finally:
+        await fresh.close()
+
+
+async def _introduce(
+    delivery: Delivery, sender: Path, recipients: tuple[Path, ...]
+) -> Reply | None:
+    """Send MAIL and RCPTs again; a refusal now, of what was accepted before, is 451 for all."""
+    reply = await delivery.mail(sender.argument)
+    for path in recipients:
+        if not reply.is_positive:
+            return NEXT_HOP_DOWN
+        reply = await delivery.rcpt(path.argument)
+    return None if reply.is_positive else NEXT_HOP_DOWN
+
+
+def _head(transaction: Transaction, passed: tuple[Path, ...], setting: Setting) -> bytes:
+    if not setting.adds_received:
+        return b""
+    return received_line(
+        transaction.session,
+        transaction.queue_id,
+        passed,
+        hostname=setting.hostname,
+        now=transaction.received,
+    )
+
+
+def _word_for(reply: Reply) -> Word:
+    if reply.is_positive:
+        return Word.RELAYED
+    return Word.REFUSED if reply.is_permanent else Word.DEFERRED

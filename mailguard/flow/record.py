@@ -1,0 +1,87 @@
+"""What is written down about a transaction once it has its reply: one ledger row, one log event."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailguard import events
+from mailguard.flow.setting import Ports, Setting
+from mailguard.mail.envelope import Transaction
+from mailguard.mail.reply import Reply
+from mailguard.policy.disposition import strictest
+from mailguard.policy.judge import Judgement
+from mailguard.ports import LedgerRow
+from mailguard.scan.finding import acting_symbols
+
+
+class Word(StrEnum):
+    """What became of a transaction, in one word."""
+
+    RELAYED = "relayed"
+    HELD = "held"
+    """At least one recipient's copy is in quarantine."""
+
+    REFUSED = "refused"
+    DEFERRED = "deferred"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What in fact happened."""
+
+    reply: Reply
+    word: Word
+    held_id: str = ""
+
+
+def record(
+    transaction: Transaction,
+    judgement: Judgement,
+    outcome: Outcome,
+    ports: Ports,
+    setting: Setting,
+    *,
+    ms: int,
+) -> None:
+    """Write the ledger row and the log event. Mail with a helpline leaves no address in either."""
+    unlisted = any(disposition.unlisted for disposition in judgement.dispositions)
+    chief = strictest(judgement.dispositions)
+    sender = "" if unlisted else transaction.envelope.sender.address
+    recipients = () if unlisted else tuple(path.address for path in transaction.envelope.recipients)
+    symbols = acting_symbols(judgement.report)
+    unscanned = tuple(sorted({item.reason for item in judgement.report.unscanned}))
+    ports.ledger.record(
+        LedgerRow(
+            queue_id=transaction.queue_id,
+            school=setting.school,
+            received=transaction.received,
+            listener=transaction.session.listener,
+            sender=sender,
+            recipients=recipients,
+            relationship=str(chief.relationship),
+            level=chief.verdict.level,
+            categories=tuple(str(category) for category, _ in chief.verdict.levels),
+            symbols=() if unlisted else symbols,
+            disposition=str(chief.action),
+            outcome=str(outcome.word),
+            unscanned=unscanned,
+            size=transaction.raw.size,
+            ms=ms,
+        )
+    )
+    events.concluded(
+        queue_id=transaction.queue_id,
+        listener=transaction.session.listener,
+        peer=transaction.session.peer,
+        sender=sender,
+        recipients=recipients,
+        relationship=str(chief.relationship),
+        level=chief.verdict.level,
+        symbols=() if unlisted else symbols,
+        unscanned=unscanned,
+        disposition=str(chief.action),
+        outcome=str(outcome.word),
+        held_id=outcome.held_id,
+        reply=outcome.reply,
+        size=transaction.raw.size,
+        ms=ms,
+    )

@@ -1,0 +1,123 @@
+"""Send what reviewers released: original envelope and bytes, until the next hop has answered.
+
+One process at a time does this for a store. What can be sent twice is only a message whose 250 was
+read but not recorded; it carries the same Message-ID and is logged as `dup_risk`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mailguard import events
+from mailguard.errors import EvidenceDamaged, NextHopUnavailable
+from mailguard.flow.hold import entry_for
+from mailguard.flow.setting import Ports
+from mailguard.mail.raw import Raw
+from mailguard.mail.reply import NEXT_HOP_DOWN, Reply
+from mailguard.quarantine.held import Act, HeldId, HeldMessage, HeldRecipient, State
+
+FIRST_RETRY_S = 5.0
+"""A next hop that restarts is back within seconds, and a reviewer may be waiting."""
+
+LAST_RETRY_S = 300.0
+"""Postfix's own `minimal_backoff_time`."""
+
+Answer = tuple[HeldRecipient, Reply]
+
+
+@dataclass(slots=True)
+class Backoff:
+    """When each waiting message is tried again; forgotten at restart, which tries at once."""
+
+    due: dict[HeldId, tuple[datetime, float]] = field(default_factory=dict)
+
+    def is_due(self, held_id: HeldId, now: datetime) -> bool:
+        """Whether it may be tried now. A clock that jumped back does not make it wait longer."""
+        at, delay = self.due.get(held_id, (now, 0.0))
+        return now >= at or at - now > timedelta(seconds=delay)
+
+    def push_back(self, held_id: HeldId, now: datetime) -> float:
+        """Wait twice as long as last time; return the seconds."""
+        _, delay = self.due.get(held_id, (now, FIRST_RETRY_S / 2))
+        delay = min(delay * 2, LAST_RETRY_S)
+        self.due[held_id] = (now + timedelta(seconds=delay), delay)
+        return delay
+
+
+async def deliver_released(ports: Ports, ports_of: Callable[[str], Ports], backoff: Backoff) -> int:
+    """Try each released message that is due, through the next hop of the listener it came by.
+
+    Returns how many were tried. Raises StoreUnavailable.
+    """
+    tried = 0
+    for held in await ports.held.select(states=[State.RELEASING]):
+        if not backoff.is_due(held.id, ports.clock.now()):
+            continue
+        tried += 1
+        if await _try_one(held, ports_of(held.listener), backoff):
+            backoff.due.pop(held.id, None)
+    return tried
+
+
+async def _try_one(held: HeldMessage, ports: Ports, backoff: Backoff) -> bool:
+    """Send one message once; True when no recipient of it is left waiting."""
+    waiting = [r for r in held.recipients if r.state is State.RELEASING]
+    try:
+        raw = await ports.spool.read(held)
+    except EvidenceDamaged as error:
+        damaged = Reply.of(554, f"5.3.0 {error}")
+        await _end(held, waiting, Act.REFUSE, [(r, damaged) for r in waiting], ports)
+        return True
+    if await ports.held.note_attempt(held.id, ports.clock.now()):
+        events.dup_risk(held.queue_id, held.id, "an earlier attempt has no recorded end")
+    try:
+        answers = await _send(held, waiting, raw, ports)
+    except NextHopUnavailable as error:
+        if error.may_have_accepted:
+            events.dup_risk(held.queue_id, held.id, "no reply to the final dot")
+        answers = [(recipient, NEXT_HOP_DOWN) for recipient in waiting]
+    await _end(held, [r for r, reply in answers if reply.is_positive], Act.SENT, answers, ports)
+    await _end(held, [r for r, reply in answers if reply.is_permanent], Act.REFUSE, answers, ports)
+    delayed = [reply for _, reply in answers if reply.is_temporary]
+    if not delayed:
+        return True
+    await ports.held.note_failure(held.id, str(delayed[0]))
+    delay = backoff.push_back(held.id, ports.clock.now())
+    events.release_delayed(held.id, delay, delayed[0])
+    return False
+
+
+async def _send(
+    held: HeldMessage, waiting: list[HeldRecipient], raw: Raw, ports: Ports
+) -> list[Answer]:
+    """One transaction for all that wait: each with the reply that decides about it."""
+    delivery = await ports.next_hop.open()
+    try:
+        reply = await delivery.mail(held.sender_argument)
+        if not reply.is_positive:
+            return [(recipient, reply) for recipient in waiting]
+        answers = [(recipient, await delivery.rcpt(recipient.argument)) for recipient in waiting]
+        if not any(reply.is_positive for _, reply in answers):
+            return answers
+        final = await delivery.data(b"", raw)
+        return [(r, final if reply.is_positive else reply) for r, reply in answers]
+    finally:
+        await delivery.close()
+
+
+async def _end(
+    held: HeldMessage,
+    recipients: list[HeldRecipient],
+    act: Act,
+    answers: list[Answer],
+    ports: Ports,
+) -> None:
+    """Record that these recipients are done with, by the next hop's last word on the first."""
+    if not recipients:
+        return
+    reply = next(reply for recipient, reply in answers if recipient is recipients[0])
+    addresses = [recipient.address for recipient in recipients]
+    entry = entry_for("released" if act is Act.SENT else "refused", held, ports.clock)
+    await ports.held.act(held.id, act, addresses, entry, reply=str(reply))
+    tell = events.released if act is Act.SENT else events.release_refused
+    tell(held.id, len(addresses), reply)

@@ -1,0 +1,62 @@
+"""A reviewer's two decisions. Each has a name and a reason, and of two at a time one wins."""
+
+from collections.abc import Sequence
+
+from mailguard import events
+from mailguard.errors import IllegalTransition, UserError
+from mailguard.flow.hold import entry_for
+from mailguard.flow.setting import ReviewPorts
+from mailguard.quarantine.held import Act, HeldMessage, State
+
+
+async def release(
+    held_id: str, *, by: str, reason: str, recipients: Sequence[str] = (), ports: ReviewPorts
+) -> HeldMessage:
+    """Ask for delivery to `recipients` (all that are held when empty).
+
+    The relay's service sends it; see :mod:`mailguard.flow.release`. Raises UserError and its kinds.
+    """
+    return await _decide(held_id, Act.RELEASE, by, reason, recipients, ports)
+
+
+async def confirm(
+    held_id: str, *, by: str, reason: str, recipients: Sequence[str] = (), ports: ReviewPorts
+) -> HeldMessage:
+    """Confirm the offence: the message stays here. Raises UserError and its kinds."""
+    return await _decide(held_id, Act.CONFIRM, by, reason, recipients, ports)
+
+
+async def _decide(
+    held_id: str, act: Act, by: str, reason: str, wanted: Sequence[str], ports: ReviewPorts
+) -> HeldMessage:
+    if not reason.strip():
+        raise UserError("a reason is needed: say in a few words why")
+    held = await ports.held.by_id(held_id)
+    if held.state is State.SEALED:
+        raise IllegalTransition(
+            f"{held_id} is sealed: nobody may open, release or confirm it here. "
+            "Call the safeguarding lead; the police decide what becomes of it."
+        )
+    addresses = _addresses(held, act, wanted)
+    entry = entry_for(
+        str(act), held, ports.clock, actor=by, reason=reason.strip(), recipients=addresses
+    )
+    decided = await ports.held.act(held.id, act, addresses, entry)
+    events.decided(held.id, str(act), by, len(addresses))
+    return decided
+
+
+def _addresses(held: HeldMessage, act: Act, wanted: Sequence[str]) -> list[str]:
+    """The envelope recipients meant; never one that was not in the envelope."""
+    if not wanted:
+        open_states = {State.HELD} if act is Act.RELEASE else {State.HELD, State.DELIVERED}
+        open_now = [r.address for r in held.recipients if r.state in open_states]
+        return open_now or [r.address for r in held.recipients]
+    known = {r.address.casefold(): r.address for r in held.recipients}
+    strangers = [address for address in wanted if address.casefold() not in known]
+    if strangers:
+        raise UserError(
+            f"{held.id} was not addressed to {', '.join(strangers)}; "
+            f"its recipients are {', '.join(known.values())}"
+        )
+    return [known[address.casefold()] for address in wanted]

@@ -1,0 +1,64 @@
+"""What flow works with: the ports of one listener, and how this school wants things done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mailguard.ports import AuditEntry, Clock, HeldStore, Judge, Ledger, NextHop, Spool
+from mailguard.quarantine.held import Act, HeldId
+
+
+class Mode(StrEnum):
+    """Whether judgements are carried out."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+    """Everything is relayed and nothing kept; the ledger says what would have been done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """The school's choices that flow needs."""
+
+    school: str
+    mode: Mode = Mode.ENFORCE
+    hostname: str = "localhost"
+    adds_received: bool = True
+    answer_s: float = 80
+    """Budget from the final dot to the reply. Postfix waits 100 s for a proxy filter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """A change of a `pending` row that the database has not taken yet."""
+
+    held_id: HeldId
+    queue_id: str
+    act: Act | None
+    """None withdraws the row."""
+
+    addresses: tuple[str, ...]
+    entry: AuditEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The world, as one listener's transactions meet it."""
+
+    judge: Judge
+    spool: Spool
+    held: HeldStore
+    ledger: Ledger
+    clock: Clock
+    next_hop: NextHop
+    new_id: Callable[[], HeldId]
+    unsettled: list[Unsettled] = field(default_factory=list)
+    """Shared by all listeners of a process; :func:`mailguard.flow.settle.settle` empties it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewPorts:
+    """All that a decision needs: it sends nothing itself."""
+
+    held: HeldStore
+    clock: Clock

@@ -1,0 +1,157 @@
+"""Fakes of the ports: a next hop that follows a script, a judge that has made up its mind."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mailguard.errors import NextHopUnavailable
+from mailguard.mail.envelope import Transaction
+from mailguard.mail.raw import Raw
+from mailguard.mail.reply import Reply
+from mailguard.policy.disposition import Action, Disposition
+from mailguard.policy.judge import Judgement
+from mailguard.policy.relationship import Group, Relationship
+from mailguard.policy.verdict import Verdict
+from mailguard.ports import LedgerRow
+from mailguard.scan.finding import Category, Finding, Level, ScanReport, Symbol
+from mailguard.testing import NOON
+
+OK = Reply.of(250, "2.0.0 Ok: queued as NEXT")
+GONE = NextHopUnavailable("closed")
+GONE_AFTER_DOT = NextHopUnavailable("closed", may_have_accepted=True)
+
+Step = Reply | Exception
+
+
+@dataclass
+class FakeDelivery:
+    """Answers OK unless told otherwise for a command; records what it was sent."""
+
+    replies: dict[str, list[Step]] = field(default_factory=dict)
+    commands: list[str] = field(default_factory=list)
+    taken: list[bytes] = field(default_factory=list)
+
+    def _answer(self, command: str, shown: str) -> Reply:
+        self.commands.append(shown)
+        planned = self.replies.get(command)
+        step = planned.pop(0) if planned else OK
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    async def mail(self, argument: bytes) -> Reply:
+        return self._answer("MAIL", f"MAIL {argument.decode()}")
+
+    async def rcpt(self, argument: bytes) -> Reply:
+        return self._answer("RCPT", f"RCPT {argument.decode()}")
+
+    async def data(self, head: bytes, raw: Raw) -> Reply:
+        reply = self._answer("DATA", "DATA")
+        if reply.is_positive:
+            self.taken.append(head + b"".join(raw.chunks()))
+        return reply
+
+    async def reset(self) -> None:
+        self._answer("RSET", "RSET")
+
+    async def close(self) -> None:
+        self.commands.append("close")
+
+
+@dataclass
+class FakeNextHop:
+    """Hands out the deliveries it was given, in order, then fresh ones."""
+
+    deliveries: list[FakeDelivery | Exception] = field(default_factory=list)
+    opened: list[FakeDelivery] = field(default_factory=list)
+    keywords: tuple[str, ...] = ("8BITMIME", "SIZE")
+
+    async def open(self) -> FakeDelivery:
+        step = self.deliveries.pop(0) if self.deliveries else FakeDelivery()
+        if isinstance(step, Exception):
+            raise step
+        self.opened.append(step)
+        return step
+
+
+@dataclass
+class FakeJudge:
+    """Gives one judgement, or raises one error, for every message."""
+
+    judgement: Judgement | Exception
+
+    async def judge(self, transaction: Transaction) -> Judgement:
+        if isinstance(self.judgement, Exception):
+            raise self.judgement
+        return self.judgement
+
+
+@dataclass
+class FakeLedger:
+    """Keeps its rows in a list."""
+
+    rows: list[LedgerRow] = field(default_factory=list)
+
+    def record(self, row: LedgerRow) -> None:
+        self.rows.append(row)
+
+
+@dataclass
+class FakeClock:
+    """Stands still until told."""
+
+    at: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, **by: float) -> None:
+        self.at += timedelta(**by)
+
+
+LEVELS = {
+    Action.RELAY: Level.COUNT,
+    Action.FLAG: Level.FLAG,
+    Action.HOLD: Level.HOLD,
+    Action.SEAL: Level.CRITICAL,
+    Action.REJECT: Level.HOLD,
+    Action.DEFER: Level.HOLD,
+}
+
+
+def judgement_of(
+    *actions: Action, unlisted: bool = False, protected: bool = False, to: tuple[str, ...] = ()
+) -> Judgement:
+    """A judgement with one disposition for each action."""
+    relationship = Relationship(author=Group.PUPIL, recipient=Group.PUPIL)
+    addresses = to or tuple(f"r{i}@elmpark.example" for i in range(len(actions)))
+    symbol = Symbol(
+        name="ABUSE_TEST",
+        category=Category.ABUSE,
+        level=Level.HOLD,
+        says="A sentence.",
+        clauses=("symphony:3.1.2",),
+    )
+    finding = Finding(symbol=symbol, level=Level.HOLD, part="1", where=None)
+    found = any(action is not Action.RELAY for action in actions)
+    return Judgement(
+        report=ScanReport(
+            findings=(finding,) if found else (), unscanned=(), ruleset="0123456789abcdef"
+        ),
+        dispositions=tuple(
+            Disposition(
+                address=address,
+                relationship=relationship,
+                verdict=Verdict(
+                    relationship=relationship,
+                    levels=((Category.ABUSE, LEVELS[action]),) if found else (),
+                    sealed=action is Action.SEAL,
+                    reasons=("A sentence.",) if found else (),
+                    delivered=frozenset({Category.ABUSE} if protected else ()),
+                ),
+                action=action,
+                alert=action is Action.SEAL,
+                unlisted=unlisted,
+            )
+            for address, action in zip(addresses, actions, strict=True)
+        ),
+    )

@@ -1,0 +1,180 @@
+"""Sending what was released: once, as it was, until the next hop has answered."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailguard.errors import NextHopUnavailable
+from mailguard.flow.receive import receive
+from mailguard.flow.release import Backoff, deliver_released
+from mailguard.flow.review import release
+from mailguard.flow.setting import Ports, ReviewPorts, Setting
+from mailguard.mail.reply import Reply
+from mailguard.policy.disposition import Action
+from mailguard.quarantine.held import HeldMessage, State
+from mailguard.testing import NOON, mail, transaction
+from mailguard.testing.fakes import FakeDelivery, FakeNextHop
+
+Judging = Callable[..., Ports]
+
+GONE = NextHopUnavailable("closed")
+GONE_AFTER_DOT = NextHopUnavailable("closed", may_have_accepted=True)
+REFUSAL = Reply.of(550, "5.1.1 No such user")
+BUSY = Reply.of(452, "4.2.2 Mailbox full")
+
+
+async def released(ports: Ports, setting: Setting, count: int = 1) -> None:
+    to = [f"r{i}@elmpark.example" for i in range(count)]
+    await receive(transaction(to=to), FakeDelivery(), ports, setting)
+    (held,) = await ports.held.select()
+    await release(
+        held.id,
+        by="J Smith",
+        reason="homework",
+        ports=ReviewPorts(held=ports.held, clock=ports.clock),
+    )
+
+
+async def the_row(ports: Ports) -> HeldMessage:
+    (held,) = await ports.held.select()
+    return held
+
+
+async def deliver(ports: Ports, backoff: Backoff | None = None) -> int:
+    return await deliver_released(ports, lambda _: ports, backoff or Backoff())
+
+
+def with_next_hop(ports: Ports, *deliveries: FakeDelivery | Exception) -> Ports:
+    return replace(ports, next_hop=FakeNextHop(deliveries=list(deliveries)))
+
+
+async def test_original_envelope_and_bytes_are_sent_and_evidence_is_kept(
+    judging: Judging, setting: Setting
+) -> None:
+    delivery = FakeDelivery()
+    ports = with_next_hop(judging(Action.HOLD), delivery)
+    await released(ports, setting)
+
+    await deliver(ports)
+
+    held = await the_row(ports)
+    assert delivery.taken == [mail()]
+    assert delivery.commands == [
+        "MAIL <ana@elmpark.example>",
+        "RCPT <r0@elmpark.example>",
+        "DATA",
+        "close",
+    ]
+    assert held.state is State.RELEASED
+    assert held.recipients[0].reply.startswith("250")
+    assert (await ports.spool.read(held)).head(1 << 20) == mail()
+
+
+async def test_a_released_message_is_sent_once(judging: Judging, setting: Setting) -> None:
+    ports = with_next_hop(judging(Action.HOLD))
+    await released(ports, setting)
+
+    await deliver(ports)
+    tried = await deliver(ports)
+
+    assert tried == 0
+    assert len(ports.next_hop.opened) == 1
+
+
+@pytest.mark.parametrize("error", [GONE, GONE_AFTER_DOT], ids=["before dot", "after dot"])
+async def test_release_while_next_hop_is_down_is_tried_again(
+    judging: Judging, setting: Setting, error: Exception
+) -> None:
+    ports = with_next_hop(judging(Action.HOLD), FakeDelivery(replies={"DATA": [error]}))
+    await released(ports, setting)
+    backoff = Backoff()
+
+    await deliver(ports, backoff)
+    too_soon = await deliver(ports, backoff)
+    ports.clock.advance(seconds=6)
+    await deliver(ports, backoff)
+
+    assert too_soon == 0
+    assert (await the_row(ports)).state is State.RELEASED
+
+
+async def test_a_clock_that_jumps_back_does_not_delay_a_release(
+    judging: Judging, setting: Setting
+) -> None:
+    ports = with_next_hop(judging(Action.HOLD), GONE)
+    await released(ports, setting)
+    backoff = Backoff()
+    await deliver(ports, backoff)
+
+    ports.clock.advance(days=-30)
+    await deliver(ports, backoff)
+
+    assert (await the_row(ports)).state is State.RELEASED
+
+
+async def test_a_permanent_refusal_is_held_again_with_the_reply(
+    judging: Judging, setting: Setting
+) -> None:
+    ports = with_next_hop(judging(Action.HOLD), FakeDelivery(replies={"DATA": [REFUSAL]}))
+    await released(ports, setting)
+
+    await deliver(ports)
+
+    held = await the_row(ports)
+    assert held.state is State.HELD
+    assert held.recipients[0].reply == "550 5.1.1 No such user"
+
+
+async def test_each_recipient_has_its_own_end(judging: Judging, setting: Setting) -> None:
+    first = FakeDelivery(replies={"RCPT": [Reply.of(250, "ok"), REFUSAL, BUSY]})
+    second = FakeDelivery()
+    ports = with_next_hop(judging(Action.HOLD, Action.HOLD, Action.HOLD), first, second)
+    await released(ports, setting, 3)
+    backoff = Backoff()
+
+    await deliver(ports, backoff)
+    after_first = [r.state for r in (await the_row(ports)).recipients]
+    ports.clock.advance(seconds=6)
+    await deliver(ports, backoff)
+
+    assert after_first == [State.RELEASED, State.HELD, State.RELEASING]
+    assert second.commands == [
+        "MAIL <ana@elmpark.example>",
+        "RCPT <r2@elmpark.example>",
+        "DATA",
+        "close",
+    ]
+    assert [r.state for r in (await the_row(ports)).recipients] == [
+        State.RELEASED,
+        State.HELD,
+        State.RELEASED,
+    ]
+
+
+async def test_damaged_evidence_is_never_sent_and_is_held_again(
+    judging: Judging, setting: Setting, tmp_path: Path
+) -> None:
+    ports = with_next_hop(judging(Action.HOLD))
+    await released(ports, setting)
+    held = await the_row(ports)
+    (file,) = tmp_path.glob("spool/*/*/*/*/message.eml")
+    file.chmod(0o600)
+    file.write_bytes(b"X" + file.read_bytes()[1:])
+
+    await deliver(ports)
+
+    after = await the_row(ports)
+    assert ports.next_hop.opened == []
+    assert after.state is State.HELD
+    assert after.recipients[0].reply.startswith("554")
+    assert held.sha256 == after.sha256
+
+
+async def test_the_wait_doubles_up_to_five_minutes() -> None:
+    backoff = Backoff()
+
+    delays = [backoff.push_back("01ITEM", NOON) for _ in range(9)]  # type: ignore[arg-type]
+
+    assert delays == [5, 10, 20, 40, 80, 160, 300, 300, 300]
