@@ -1,0 +1,324 @@
+"""The commands of one session: what each means to us, and what we say.
+
+Invariants:
+
+1. The argument of MAIL and RCPT goes to the next hop as it came, and its reply comes back.
+2. A message is handed to `receive` exactly once, in a task that no connection can cancel.
+3. Until then every end of the transaction lets go of its delivery, with nothing sent.
+4. Every fault of ours, and of the next hop's connection, is 451; a 5xx is the client's fault, the
+   next hop's word or policy's.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from mailguard import events
+from mailguard.errors import NextHopUnavailable
+from mailguard.mail.address import parse_path, printable
+from mailguard.mail.envelope import Envelope, Path, QueueId, Session, Transaction
+from mailguard.mail.headers import count_received
+from mailguard.mail.raw import Raw
+from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, SYSTEM_FULL, Reply
+from mailguard.ports import Delivery
+from mailguard.smtp import replies
+from mailguard.smtp.extension import announced, refuse
+from mailguard.smtp.gate import is_for_school
+from mailguard.smtp.listener import Listener, make_queue_id
+from mailguard.smtp.reader import read_data
+from mailguard.smtp.wire import ClientGone, Wire
+
+_OTHER_PROTOCOLS = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT"})
+"""What a browser would say that a web page has sent here: Postfix's `smtpd_forbidden_commands`."""
+
+_HEAD = 1 << 18
+"""Bytes looked through for `Received:` lines: each hop puts its own on top."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Open:
+    """A transaction between MAIL and its final dot."""
+
+    delivery: Delivery
+    sender: Path
+    recipients: list[Path] = field(default_factory=list)
+    asked: bool = False
+    """There was a RCPT, accepted or not."""
+
+    in_data: bool = False
+
+
+class Conversation:
+    """Answers command lines, one at a time."""
+
+    def __init__(
+        self, listener: Listener, wire: Wire, *, peer: str, peer_port: int, trusted: bool
+    ) -> None:
+        self._listener = listener
+        self._settings = listener.settings
+        self._limits = listener.settings.limits
+        self._wire = wire
+        self._peer = peer
+        self._peer_port = peer_port
+        self._trusted = trusted
+        self._name = b""
+        self._esmtp = False
+        self._open: _Open | None = None
+        self._queue_id = QueueId("")
+        self._errors = 0
+        self._idle_commands = 0
+        self.is_over = False
+        """The connection is to be closed once the last reply is written."""
+
+    @property
+    def is_idle(self) -> bool:
+        """No transaction is under way."""
+        return self._open is None
+
+    async def answer(self, line: bytes) -> Reply:
+        """Obey one command line, its line end included, and return the reply to it.
+
+        Raises ClientGone when the client leaves during DATA, nothing else: a fault is answered 451.
+        """
+        if self._open is None:
+            self._queue_id = QueueId("")
+        try:
+            reply = await self._obey(line)
+        except ClientGone:
+            raise
+        except NextHopUnavailable as error:
+            events.failed(self._queue_id, error)
+            reply = self._ours(NEXT_HOP_DOWN)
+        except Exception as error:
+            events.failed(self._queue_id, error)
+            reply = self._ours(LOCAL_ERROR)
+            # Must: after a fault amid data, the rest of the message is not taken for commands.
+            self.is_over = self._open is not None and self._open.in_data
+            self._abandon()
+        if reply.code >= 400:
+            events.refused_command(self._queue_id, self._peer, reply)
+        return reply
+
+    def fault(self, reply: Reply) -> Reply:
+        """Count an error of the client's and return the reply; the last one allowed gets 421."""
+        self._errors += 1
+        if self._errors < self._limits.errors:
+            return self._ours(reply)
+        return self._hang_up(replies.TOO_MANY_ERRORS)
+
+    def end(self) -> None:
+        """The connection is closing: let go of what is under way."""
+        if self._open is not None:
+            events.lost_client(self._queue_id, "data" if self._open.in_data else "envelope")
+            self._abandon()
+
+    async def _obey(self, line: bytes) -> Reply:
+        if not line.endswith(b"\r\n"):
+            return self._hang_up(replies.BAD_LINE_END)
+        verb, _, argument = line[:-2].partition(b" ")
+        verb = verb.upper()
+        if verb in _OTHER_PROTOCOLS:
+            return self._hang_up(replies.NOT_SMTP)
+        command = _COMMANDS.get(verb)
+        if command is None:
+            return self.fault(replies.UNKNOWN_COMMAND)
+        if verb not in _GETTING_ON:
+            self._idle_commands += 1
+            if self._idle_commands > self._limits.idle_commands:
+                return self._hang_up(replies.TOO_MANY_COMMANDS)
+        return await command(self, argument)
+
+    async def _helo(self, argument: bytes) -> Reply:
+        return self._greet(argument, (), esmtp=False)
+
+    async def _ehlo(self, argument: bytes) -> Reply:
+        keywords = announced(self._listener.next_hop.keywords, self._limits.message_bytes)
+        return self._greet(argument, keywords, esmtp=True)
+
+    def _greet(self, argument: bytes, keywords: tuple[str, ...], *, esmtp: bool) -> Reply:
+        name = argument.strip()
+        if not name:
+            return self.fault(replies.BAD_ARGUMENT)
+        self._abandon()
+        self._name = name
+        self._esmtp = esmtp
+        return Reply(code=250, lines=(self._settings.hostname, *keywords))
+
+    async def _mail(self, argument: bytes) -> Reply:
+        if not self._name:
+            return self.fault(replies.HELO_FIRST)
+        if self._open is not None:
+            return self.fault(replies.NESTED_MAIL)
+        argument = _after(b"FROM:", argument)
+        parsed = parse_path(argument)
+        if parsed is None:
+            return self.fault(replies.BAD_SENDER)
+        keywords = self._listener.next_hop.keywords
+        refusal = refuse(parsed.parameters, keywords, self._limits.message_bytes)
+        if refusal is not None:
+            return self.fault(refusal)
+        self._queue_id = make_queue_id(self._listener.clock.now())
+        delivery = await self._listener.next_hop.open()
+        self._open = _Open(delivery=delivery, sender=parsed.path)
+        accepted = False
+        try:
+            reply = await delivery.mail(argument)
+            accepted = reply.is_positive
+        finally:
+            if not accepted:
+                self._abandon()
+        return reply
+
+    async def _rcpt(self, argument: bytes) -> Reply:
+        mail = self._open
+        if mail is None:
+            return self.fault(self._out_of_turn)
+        mail.asked = True
+        argument = _after(b"TO:", argument)
+        parsed = parse_path(argument)
+        if parsed is None or not parsed.path.address:
+            return self.fault(replies.BAD_RECIPIENT)
+        if not self._trusted and not is_for_school(parsed, self._settings.school):
+            return self.fault(replies.RELAYING_DENIED)
+        if len(mail.recipients) >= self._limits.recipients:
+            return self._ours(replies.TOO_MANY_RECIPIENTS)
+        reply = await mail.delivery.rcpt(argument)
+        if reply.is_positive:
+            mail.recipients.append(parsed.path)
+        return reply
+
+    async def _data(self, argument: bytes) -> Reply:
+        mail = self._open
+        if mail is None:
+            return self.fault(self._out_of_turn)
+        if argument.strip():
+            return self.fault(replies.BAD_ARGUMENT)
+        if not mail.recipients:
+            return self.fault(replies.NO_RECIPIENTS if mail.asked else replies.RCPT_FIRST)
+        if not await self._listener.has_room():
+            return self._ours(SYSTEM_FULL)
+        mail.in_data = True
+        raw = await self._read_data()
+        if isinstance(raw, Raw) and count_received(raw.head(_HEAD)) > self._limits.hops:
+            raw = replies.TOO_MANY_HOPS
+        if isinstance(raw, Reply):
+            self._abandon()
+            return self._ours(raw)
+        self._open = None
+        self._idle_commands = self._errors = 0
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._listener.start(self._finish(mail, raw, reply))
+        try:
+            # Must: only this waiting can be cancelled, not the work.
+            return await reply
+        except asyncio.CancelledError:
+            events.lost_client(self._queue_id, "reply")
+            raise
+
+    async def _read_data(self) -> Raw | Reply:
+        self._wire.send(replies.GO_AHEAD)
+        self._wire.finish_within(self._limits.data_s)
+        try:
+            return await read_data(
+                self._wire,
+                limit=self._limits.message_bytes,
+                bare_newline=self._settings.bare_newline,
+                folder=self._settings.temporary,
+            )
+        finally:
+            self._wire.finish_within(math.inf)
+
+    async def _finish(self, mail: _Open, raw: Raw, reply: "asyncio.Future[Reply]") -> None:
+        """Have the message received, whether or not the client is still there for the reply."""
+        queue_id = self._queue_id
+        try:
+            transaction = Transaction(
+                queue_id=queue_id,
+                session=self._session(),
+                envelope=Envelope(sender=mail.sender, recipients=tuple(mail.recipients)),
+                raw=raw,
+                received=self._listener.clock.now(),
+            )
+            answer = await self._listener.receive(transaction, mail.delivery)
+        except (Exception, asyncio.CancelledError) as error:
+            events.failed(queue_id, error)
+            answer = _tagged(LOCAL_ERROR, queue_id)
+        if not reply.cancelled():
+            reply.set_result(answer)
+        # After the answer: closing may take a round trip that the client need not wait for.
+        await mail.delivery.close()
+
+    def _session(self) -> Session:
+        return Session(
+            listener=self._settings.name,
+            origin=self._settings.origin,
+            peer=self._peer,
+            peer_port=self._peer_port,
+            helo=printable(self._name),
+            esmtp=self._esmtp,
+        )
+
+    async def _rset(self, argument: bytes) -> Reply:
+        self._abandon()
+        return replies.OK
+
+    async def _noop(self, argument: bytes) -> Reply:
+        return replies.OK
+
+    async def _vrfy(self, argument: bytes) -> Reply:
+        return replies.CANNOT_VERIFY
+
+    async def _help(self, argument: bytes) -> Reply:
+        return replies.HELP
+
+    async def _quit(self, argument: bytes) -> Reply:
+        self._abandon()
+        return self._hang_up(replies.BYE)
+
+    def _abandon(self) -> None:
+        """Let go of the delivery, which may take a round trip that nobody need wait for."""
+        if self._open is not None:
+            self._listener.start(self._open.delivery.close())
+            self._open = None
+
+    def _hang_up(self, reply: Reply) -> Reply:
+        self.is_over = True
+        return reply
+
+    @property
+    def _out_of_turn(self) -> Reply:
+        return replies.MAIL_FIRST if self._name else replies.HELO_FIRST
+
+    def _ours(self, reply: Reply) -> Reply:
+        return _tagged(reply, self._queue_id) if self._queue_id else reply
+
+
+_COMMANDS: Mapping[bytes, Callable[[Conversation, bytes], Awaitable[Reply]]] = {
+    b"HELO": Conversation._helo,
+    b"EHLO": Conversation._ehlo,
+    b"MAIL": Conversation._mail,
+    b"RCPT": Conversation._rcpt,
+    b"DATA": Conversation._data,
+    b"RSET": Conversation._rset,
+    b"NOOP": Conversation._noop,
+    b"VRFY": Conversation._vrfy,
+    b"HELP": Conversation._help,
+    b"QUIT": Conversation._quit,
+}
+
+_GETTING_ON = frozenset({b"RCPT", b"DATA", b"QUIT"})
+"""Commands that do not count as idle: each has a limit of its own, or ends something."""
+
+
+def _after(keyword: bytes, argument: bytes) -> bytes:
+    """What follows `keyword` (any case), untouched; nothing, which is no path, without it."""
+    argument = argument.lstrip(b" ")
+    length = len(keyword)
+    return argument[length:] if argument[:length].upper() == keyword else b""
+
+
+def _tagged(reply: Reply, queue_id: QueueId) -> Reply:
+    """Name the transaction, so that a sender's log leads to ours."""
+    *lines, last = reply.lines
+    return Reply(code=reply.code, lines=(*lines, f"{last} ({queue_id})"))

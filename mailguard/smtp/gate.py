@@ -1,0 +1,67 @@
+"""Who may connect, how many at a time, and to whom a stranger may send."""
+
+import functools
+import ipaddress
+from collections import Counter
+
+from mailguard.mail.address import ParsedPath
+from mailguard.mail.reply import Reply
+from mailguard.scan.school import School
+from mailguard.smtp.limits import ListenerSettings, connections_within_descriptors
+from mailguard.smtp.replies import NOT_A_CLIENT, TOO_MANY_CONNECTIONS
+
+
+@functools.lru_cache(maxsize=1024)
+def plain_address(peer: str) -> str:
+    """`peer` without a zone, and as IPv4 where it is IPv4 mapped into IPv6 (RFC 4291 §2.5.5.2)."""
+    address = ipaddress.ip_address(peer.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def is_for_school(parsed: ParsedPath, school: School) -> bool:
+    """Whether this recipient is the school's, read so that no next hop can read another's.
+
+    Source routes, ``%``, ``!`` and a quoted ``@`` are old ways to name a further stop; whatever
+    domain stands at the end, they are refused. Without a domain only the postmaster is ours
+    (RFC 5321 §4.5.1).
+    """
+    address = parsed.path.address
+    if "@" not in address:
+        return address.lower() == "postmaster" and not parsed.has_route
+    local, _, domain = address.rpartition("@")
+    if parsed.has_route or any(mark in local for mark in "%!@"):
+        return False
+    return school.owns(domain.lower().removesuffix("."))
+
+
+class Gate:
+    """Counts the connections of one listener and turns away those it must not take."""
+
+    def __init__(self, settings: ListenerSettings, connections: Counter[str]) -> None:
+        """Count in `connections`, by address, which listeners of one process share."""
+        self._clients = settings.clients
+        self._public = settings.public
+        self._total = connections_within_descriptors(settings.limits.connections)
+        self._each = settings.limits.connections_per_address
+        self._open = connections
+
+    def trusts(self, peer: str) -> bool:
+        """Whether `peer` is one of the clients that may send to any domain."""
+        address = ipaddress.ip_address(peer)
+        return any(address in network for network in self._clients)
+
+    def enter(self, peer: str, *, trusted: bool) -> Reply | None:
+        """Count a connection, or return the reply that refuses it; the latter is not counted."""
+        if not (trusted or self._public):
+            return NOT_A_CLIENT
+        if self._open.total() >= self._total or self._open[peer] >= self._each:
+            return TOO_MANY_CONNECTIONS
+        self._open[peer] += 1
+        return None
+
+    def leave(self, peer: str) -> None:
+        """Forget a connection that was let in."""
+        self._open[peer] -= 1
+        if not self._open[peer]:
+            del self._open[peer]

@@ -1,0 +1,157 @@
+"""One connection to a next hop: bytes out, replies in, and what went wrong."""
+
+import asyncio
+from collections import deque
+from typing import cast
+
+from mailguard.errors import NextHopUnavailable
+from mailguard.mail.reply import Reply
+from mailguard.smtp.deadline import Deadline
+from mailguard.smtp.dialog import ReplyReader, command
+
+
+class Link(asyncio.Protocol):
+    """Strictly one command after the other. Once broken it stays so, and says why.
+
+    The reason names `peer` and never quotes a reply: it goes to the log.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, peer: str) -> None:
+        self._loop = loop
+        self._peer = peer
+        self._transport: asyncio.Transport | None = None
+        self._reader = ReplyReader()
+        self._replies: deque[Reply] = deque()
+        self._owed = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_full = False
+        self._broken = ""
+        self._deadline = Deadline(loop, self._expire)
+        self.messages = 0
+        """Messages sent over it so far."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """It works, every command has had its reply, and nothing else was said."""
+        return not self._broken and self._owed == 0 and not self._replies
+
+    async def ask(self, line: bytes, timeout: float) -> Reply:
+        """Write a command line and return the reply. Raises NextHopUnavailable."""
+        self.write(line)
+        return await self.reply(timeout)
+
+    async def reply(self, timeout: float) -> Reply:
+        """Return the next reply; a 421 is the next hop's farewell, not an answer. Raises
+        NextHopUnavailable."""
+        self._owed += 1
+        self._deadline.set(timeout)
+        try:
+            while not self._replies:
+                await self._wait()
+        finally:
+            self._deadline.clear()
+        self._owed -= 1
+        reply = self._replies.popleft()
+        if reply.code == 421:
+            self._break("closed with 421")
+            raise self._unavailable()
+        return reply
+
+    def write(self, data: bytes) -> None:
+        """Hand `data` to the kernel or its queue. Raises NextHopUnavailable, with nothing written,
+        when the link is broken already.
+
+        A reply that nobody has asked for breaks it: were it taken for the answer to what comes
+        next, a message could be thought delivered.
+        """
+        if self._replies:
+            self._break("replied out of turn")
+        if self._broken or self._transport is None:
+            raise self._unavailable()
+        self._transport.write(data)
+
+    async def drain(self, timeout: float) -> None:
+        """Wait until the next hop has taken most of what was written. Raises NextHopUnavailable."""
+        self._deadline.set(timeout)
+        try:
+            while self._is_full and not self._replies:
+                await self._wait()
+        finally:
+            self._deadline.clear()
+
+    def rest(self, seconds: float) -> None:
+        """Nobody uses it now: close it politely unless it is used again within `seconds`."""
+        self._deadline.set(seconds)
+
+    def wake(self) -> None:
+        """It is used again."""
+        self._deadline.clear()
+
+    def quit(self) -> None:
+        """Close politely, waiting for nothing."""
+        if self._transport is not None and not self._broken:
+            self._transport.write(command(b"QUIT"))
+            self._transport.close()
+        self._broken = self._broken or "was closed by us"
+
+    def abort(self) -> None:
+        """Close at once: the next hop throws away what has no final dot."""
+        self._break("was dropped by us")
+
+    async def _wait(self) -> None:
+        """Until something changes."""
+        if self._broken:
+            raise self._unavailable()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the way out."""
+        # uvloop's transports do not inherit from asyncio's, so nothing can be asserted.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Collect replies."""
+        try:
+            replies = self._reader.feed(data)
+        except NextHopUnavailable as error:
+            self._break(str(error))
+            return
+        self._replies.extend(replies)
+        self._rouse()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The next hop closed, or we did."""
+        self._break("closed the connection")
+
+    def pause_writing(self) -> None:
+        """The kernel takes no more for now."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._is_full = False
+        self._rouse()
+
+    def _expire(self) -> None:
+        if self._waiter is None:
+            self.quit()
+        else:
+            self._break("did not answer in time")
+
+    def _break(self, why: str) -> None:
+        self._broken = self._broken or why
+        self._deadline.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self._rouse()
+
+    def _rouse(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _unavailable(self) -> NextHopUnavailable:
+        return NextHopUnavailable(f"{self._peer} {self._broken or 'is not connected'}")

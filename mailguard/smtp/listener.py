@@ -1,0 +1,55 @@
+"""What all connections of one listener share."""
+
+import asyncio
+import base64
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from mailguard.mail.envelope import QueueId, Transaction
+from mailguard.mail.reply import Reply
+from mailguard.ports import Clock, Delivery, NextHop
+from mailguard.smtp.gate import Gate
+from mailguard.smtp.limits import ListenerSettings
+
+_Result = TypeVar("_Result")
+
+Receive = Callable[[Transaction, Delivery], Awaitable[Reply]]
+"""Judge a transaction and carry the judgement out; the reply is the client's."""
+
+HasRoom = Callable[[], Awaitable[bool]]
+"""Whether evidence of the largest message would still fit on disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Settings, ports and counts of one listener."""
+
+    settings: ListenerSettings
+    receive: Receive
+    next_hop: NextHop
+    clock: Clock
+    has_room: HasRoom
+    gate: Gate
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once: connections end with their transaction under way."""
+
+    underway: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Work that outlives its connection. The loop itself keeps no strong reference to a task."""
+
+    def start(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+        """Run `work` to its end, whatever becomes of the connection that started it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.underway.add(task)
+        task.add_done_callback(self.underway.discard)
+        return task
+
+
+def make_queue_id(now: datetime) -> QueueId:
+    """Sixteen letters and digits: 48 bits of milliseconds, then 32 of chance. They sort by time,
+    and worker processes need not agree on them."""
+    milliseconds = int(now.timestamp() * 1000)
+    number = milliseconds << 32 | secrets.randbits(32)
+    return QueueId(base64.b32hexencode(number.to_bytes(10)).decode("ascii"))

@@ -1,0 +1,41 @@
+"""What the SMTP edge says for itself, as constants; all other replies are flow's or the next hop's.
+
+Enhanced codes are those of RFC 3463.
+"""
+
+from mailguard.mail.reply import Reply
+
+OK = Reply.of(250, "2.0.0 Ok")
+BYE = Reply.of(221, "2.0.0 Bye")
+HELP = Reply.of(214, "2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT")
+CANNOT_VERIFY = Reply.of(252, "2.1.5 Cannot verify, but will take a message for it")
+GO_AHEAD = Reply.of(354, "End data with <CR><LF>.<CR><LF>")
+
+# The command itself.
+BAD_LINE_END = Reply.of(500, "5.5.2 Command ends in a bare line feed")
+LINE_TOO_LONG = Reply.of(500, "5.5.6 Command line too long")
+NOT_SMTP = Reply.of(500, "5.5.2 This is not SMTP")
+UNKNOWN_COMMAND = Reply.of(502, "5.5.1 Command not implemented")
+BAD_ARGUMENT = Reply.of(501, "5.5.4 Bad argument")
+BAD_SENDER = Reply.of(501, "5.1.7 Bad sender address syntax")
+BAD_RECIPIENT = Reply.of(501, "5.1.3 Bad recipient address syntax")
+NO_SMTPUTF8 = Reply.of(555, "5.5.4 SMTPUTF8 is not supported here")
+HELO_FIRST = Reply.of(503, "5.5.1 Send HELO or EHLO first")
+NESTED_MAIL = Reply.of(503, "5.5.1 Nested MAIL command")
+MAIL_FIRST = Reply.of(503, "5.5.1 Send MAIL first")
+RCPT_FIRST = Reply.of(503, "5.5.1 Send RCPT first")
+NO_RECIPIENTS = Reply.of(554, "5.5.1 No valid recipients")
+
+# What the client may do.
+NOT_A_CLIENT = Reply.of(554, "5.7.1 Access denied")
+EARLY_TALKER = Reply.of(554, "5.5.0 Client spoke before the greeting")
+RELAYING_DENIED = Reply.of(550, "5.7.1 Relaying denied")
+TOO_MANY_RECIPIENTS = Reply.of(452, "4.5.3 Too many recipients")
+TOO_MANY_HOPS = Reply.of(554, "5.4.6 Too many hops")
+
+# Why the connection ends (421, RFC 5321 §3.8).
+TOO_MANY_CONNECTIONS = Reply.of(421, "4.7.0 Too many connections, try again later")
+TOO_MANY_ERRORS = Reply.of(421, "4.7.0 Too many errors")
+TOO_MANY_COMMANDS = Reply.of(421, "4.7.0 Too many commands without a message")
+TIMED_OUT = Reply.of(421, "4.4.2 Timeout, closing the connection")
+SHUTTING_DOWN = Reply.of(421, "4.3.2 Shutting down, try again later")
