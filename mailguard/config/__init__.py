@@ -1,0 +1,22 @@
+"""The configuration: one TOML file, every key with a default, every mistake reported at once.
+
+The models are the documentation: ``mailguard config example`` and docs/configuration.md are written
+from them, and a test checks that both are current.
+"""
+
+from mailguard.config.keys import walk_keys
+from mailguard.config.load import DEFAULT_PATH, find_config, load_config, parse_config
+from mailguard.config.model import Config, ListenerSection, RulesSection
+from mailguard.config.values import split_address
+
+__all__ = [
+    "DEFAULT_PATH",
+    "Config",
+    "ListenerSection",
+    "RulesSection",
+    "find_config",
+    "load_config",
+    "parse_config",
+    "split_address",
+    "walk_keys",
+]

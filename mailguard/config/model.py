@@ -1,0 +1,267 @@
+"""Every key of the configuration: its section, type, default and description."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mailguard.config.values import (
+    Address,
+    DatabaseUrl,
+    Days,
+    Domain,
+    Network,
+    NextHopUrl,
+    Pattern,
+    PersonAddress,
+    Zone,
+)
+from mailguard.mail.envelope import Origin
+from mailguard.policy.disposition import Action
+from mailguard.scan.finding import Category, Level
+
+
+class Section(BaseModel):
+    """One table of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class SchoolSection(Section):
+    """Which school this is."""
+
+    id: str = Field(default="main", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    """A short word that never changes: every row carries it, so that the name may change."""
+
+    name: str = "The school"
+    """Shown to people: digest, evidence, console."""
+
+    domains: tuple[Domain, ...] = ()
+    """The school's own mail domains; subdomains count as the school's too."""
+
+    timezone: Zone = "Europe/London"
+    """For every time a person reads or sets."""
+
+
+class PeopleSection(Section):
+    """Who gets digest and alerts, and who reviews when one of them wrote or received a message."""
+
+    headteacher: tuple[PersonAddress, ...] = ()
+    """The daily digest goes here."""
+
+    dsl: tuple[PersonAddress, ...] = ()
+    """Designated safeguarding lead; may be empty."""
+
+    deputy: tuple[PersonAddress, ...] = ()
+    """Deputy head or deputy safeguarding lead; may be empty."""
+
+    data_lead: tuple[PersonAddress, ...] = ()
+    """Data protection lead; may be empty."""
+
+    chair: tuple[PersonAddress, ...] = ()
+    """Chair of governors, for what concerns the headteacher; may be empty."""
+
+
+class DirectorySection(Section):
+    """Who is a pupil, a member of staff and so on. An exact line in `file` wins; then the first
+    group with a matching pattern, in the order pupils, governors, parents, staff. An address of
+    the school that nothing matches is treated as a pupil's."""
+
+    pupils: tuple[Pattern, ...] = ()
+    """Address patterns with `*`, e.g. `*@pupils.elmpark.example`."""
+
+    governors: tuple[Pattern, ...] = ()
+    """Address patterns of governors."""
+
+    parents: tuple[Pattern, ...] = ()
+    """Address patterns of parents and carers."""
+
+    staff: tuple[Pattern, ...] = ()
+    """Address patterns of staff, e.g. `*@elmpark.example`."""
+
+    file: str = ""
+    """CSV with the columns address, name, group, year, born, upn, of; relative to this file."""
+
+    helplines: tuple[Pattern, ...] = ()
+    """More helplines and counsellors: their mail is never held for behaviour and never listed."""
+
+    confidants: tuple[Pattern, ...] = ()
+    """More unions, advisers and whistle-blowing lines: their mail is checked for malware only."""
+
+    agencies: tuple[Pattern, ...] = ()
+    """More trusted agencies (police, NHS, local authority): personal data may go there."""
+
+
+class ListenerSection(Section):
+    """One address that MailGuard listens on."""
+
+    name: str = Field(default="mail", pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    """A short word for logs and evidence."""
+
+    address: Address = "127.0.0.1:10025"
+    """host:port to listen on."""
+
+    protocol: Literal["smtp"] = "smtp"
+    """How clients speak to it."""
+
+    origin: Origin = Origin.ANY
+    """Where its mail comes from: `inside` (authenticated users, school machines), `outside` (the
+    world) or `any` (unknown; then a forged pupil's address cannot be told from a real one)."""
+
+    next_hop: NextHopUrl = "smtp://127.0.0.1:10026"
+    """The mail server that takes what passes."""
+
+    clients: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks whose machines may send to any domain."""
+
+    public: bool = False
+    """Anyone may connect, but only for `school.domains`."""
+
+    bare_newline: Literal["refuse", "normalise"] = "refuse"
+    """What becomes of a message with a bare CR or LF: refused, or turned into CRLF for scanner
+    and next hop alike (for old copiers)."""
+
+
+class RulesSection(Section):
+    """Which rules run."""
+
+    local: str = "/etc/mailguard/rules"
+    """Folder of the school's own rules; an upgrade never touches it. It need not exist."""
+
+    disable: tuple[str, ...] = ()
+    """Symbols that do not run."""
+
+
+class PolicySection(Section):
+    """What findings lead to, where the school wants it other than the defaults."""
+
+    actions: Mapping[Category, Action] = Field(default_factory=dict)
+    """For a category, what level 2 and above leads to instead of `hold`:
+    `flag`, `hold`, `reject` or `defer`."""
+
+    unscanned: Mapping[str, Level] = Field(default_factory=dict)
+    """For a reason why something could not be read (`format`, `encrypted`, `timeout`, …), the
+    level it has, 0 to 4."""
+
+    @model_validator(mode="after")
+    def _only_what_a_school_may_choose(self) -> "PolicySection":
+        for category, action in self.actions.items():
+            if action in (Action.SEAL, Action.RELAY):
+                raise ValueError(
+                    f"policy.actions.{category}: {action!s} cannot be chosen; "
+                    "write flag, hold, reject or defer"
+                )
+        return self
+
+
+class StorageSection(Section):
+    """Where rows and evidence are kept."""
+
+    database: DatabaseUrl = "sqlite:////var/lib/mailguard/mailguard.db"
+    """The database's URL."""
+
+    spool: str = "/var/lib/mailguard/quarantine"
+    """Folder of the evidence files."""
+
+    cache: str = "/var/cache/mailguard"
+    """Folder for the compiled rules; safe to delete, and need not be writable."""
+
+
+class RelaySection(Section):
+    """The relay as a whole."""
+
+    hostname: str = Field(default="", pattern=r"^[A-Za-z0-9.-]*$")
+    """Name in greetings and `Received:`; empty means the machine's own."""
+
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the listeners. One serves a school; two use two cores."""
+
+    received_line: bool = True
+    """Prepend one `Received:` line, the only change to a message that passes."""
+
+    answer_s: int = Field(default=80, ge=10, le=590)
+    """Seconds for the whole answer after the final dot; Postfix waits 100 for a proxy filter."""
+
+    scan_s: int = Field(default=20, ge=1, le=120)
+    """Seconds for judging; beyond it the message counts as unread and policy decides."""
+
+
+class LimitsSection(Section):
+    """What one client, one message or one address may use."""
+
+    message_mb: int = Field(default=50, ge=1, le=200)
+    """Largest message, in MiB."""
+
+    recipients: int = Field(default=1000, ge=100, le=10000)
+    """Recipients of one message."""
+
+    connections: int = Field(default=200, ge=1, le=10000)
+    """Connections at a time, for each worker."""
+
+    connections_per_address: int = Field(default=50, ge=1, le=10000)
+    """Connections at a time from one address, for each worker."""
+
+    idle_s: int = Field(default=300, ge=5, le=3600)
+    """Seconds without a byte from the client."""
+
+
+class RetentionSection(Section):
+    """For how many days decided messages keep their content. What nobody has reviewed is never
+    deleted."""
+
+    flagged_days: Days = 30
+    """Copies of mail that was delivered with a flag of level 1, if nobody reviewed them."""
+
+    dismissed_days: Days = 30
+    """Messages that were released."""
+
+    dismissed_flag_days: Days = 7
+    """Released messages of level 1."""
+
+    confirmed_days: Days = 90
+    """Confirmed messages, once they were exported to the school's own records."""
+
+    ledger_days: Days = 30
+    """Ledger rows: who wrote to whom and what became of it, without content."""
+
+
+class LogSection(Section):
+    """How logs look; they go to standard error, where systemd's journal takes them."""
+
+    format: Literal["keyvalue", "json"] = "keyvalue"
+    """`keyvalue` or `json`."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
+
+
+class Config(Section):
+    """All of it. An empty file gives all defaults."""
+
+    mode: Literal["enforce", "observe"] = "enforce"
+    """`enforce` holds; `observe` relays everything, keeps no content and records what it would
+    have held."""
+
+    school: SchoolSection = SchoolSection()
+    people: PeopleSection = PeopleSection()
+    directory: DirectorySection = DirectorySection()
+    listeners: tuple[ListenerSection, ...] = (ListenerSection(),)
+    rules: RulesSection = RulesSection()
+    policy: PolicySection = PolicySection()
+    storage: StorageSection = StorageSection()
+    relay: RelaySection = RelaySection()
+    limits: LimitsSection = LimitsSection()
+    retention: RetentionSection = RetentionSection()
+    log: LogSection = LogSection()
+
+    @model_validator(mode="after")
+    def _listeners_exist_and_differ(self) -> "Config":
+        if not self.listeners:
+            raise ValueError("listeners: there must be at least one; leave it out for the default")
+        for field in ("name", "address"):
+            values = [getattr(listener, field) for listener in self.listeners]
+            for value in {v for v in values if values.count(v) > 1}:
+                raise ValueError(
+                    f"listeners: two have the {field} {value!r}; give each listener its own"
+                )
+        return self

@@ -1,0 +1,84 @@
+"""The kinds of value a key can have, each refused in words that say what would be right."""
+
+import ipaddress
+import re
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, Field
+
+
+def _check_domain(value: str) -> str:
+    domain = value.strip().lower().rstrip(".")
+    try:
+        validate_email(f"x@{domain}", check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise ValueError("write a domain, e.g. elmpark.example") from None
+    return domain
+
+
+def _check_person(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise ValueError("write one address, e.g. head@elmpark.example") from None
+
+
+def _check_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("write a zone of the tz database, e.g. Europe/London") from None
+    return value
+
+
+def _check_network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("write an address or network, e.g. 10.20.0.0/16") from None
+
+
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/\s]+):([0-9]{1,5})")
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """Split ``host:port`` or ``[v6]:port``. Raises ValueError with what would be right."""
+    match = _HOST_PORT.fullmatch(value)
+    if match is None or int(match[2]) > 65535:
+        raise ValueError("write host:port, e.g. 127.0.0.1:10025 or [::1]:10025")
+    return match[1].strip("[]"), int(match[2])
+
+
+def _check_address(value: str) -> str:
+    split_address(value)
+    return value
+
+
+def _check_next_hop(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme != "smtp":
+        raise ValueError("write smtp://host:port, e.g. smtp://127.0.0.1:10026")
+    split_address(rest)
+    return value
+
+
+def _check_database(value: str) -> str:
+    if not value.startswith("sqlite:////") or value == "sqlite:////":
+        raise ValueError(
+            "write sqlite:// and an absolute path, e.g. sqlite:////var/lib/mailguard/mailguard.db"
+            " (other databases are not supported yet)"
+        )
+    return value
+
+
+Domain = Annotated[str, AfterValidator(_check_domain)]
+PersonAddress = Annotated[str, AfterValidator(_check_person)]
+Zone = Annotated[str, AfterValidator(_check_zone)]
+Network = Annotated[str, AfterValidator(_check_network)]
+Address = Annotated[str, AfterValidator(_check_address)]
+NextHopUrl = Annotated[str, AfterValidator(_check_next_hop)]
+DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
+Pattern = Annotated[str, Field(min_length=1, pattern=r"^[^\s@]*@?[^\s@]+$")]
+Days = Annotated[int, Field(ge=0, le=36500)]

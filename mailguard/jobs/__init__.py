@@ -1,0 +1,1 @@
+"""The alarm clock: APScheduler calls flow, and nothing else."""

@@ -1,0 +1,178 @@
+"""Build the adapters from the configuration: the one place where ports meet their makers."""
+
+import secrets
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+from mailguard import events
+from mailguard.config import Config, ListenerSection, split_address
+from mailguard.errors import NextHopUnavailable
+from mailguard.flow.setting import Mode, Ports, ReviewPorts, Setting, Unsettled
+from mailguard.ports import Judge, NextHop
+from mailguard.quarantine.held import HeldId, new_held_id
+from mailguard.quarantine.retention import Retention
+from mailguard.scan.school import School
+from mailguard.smtp.limits import BareNewline, Limits, ListenerSettings
+from mailguard.smtp.nexthop import SmtpNextHop
+from mailguard.store.audit_log import SqlAuditLog
+from mailguard.store.engine import Database, migrate
+from mailguard.store.held_store import SqlHeldStore
+from mailguard.store.ledger import SqlLedger
+from mailguard.store.lock import FileLock
+from mailguard.store.spool import DiskSpool
+
+MIB = 1 << 20
+
+
+class SystemClock:
+    """The machine's clock, as :class:`mailguard.ports.Clock`."""
+
+    def now(self) -> datetime:
+        """The current time, in UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Everything that lasts. Nothing is opened before it is first used."""
+
+    database: Database
+    held: SqlHeldStore
+    audit: SqlAuditLog
+    ledger: SqlLedger
+    spool: DiskSpool
+    release_lock: FileLock
+    clock: SystemClock
+
+    async def close(self) -> None:
+        """Write what is queued, and close the database."""
+        await self.ledger.close()
+        await self.spool.close()
+        await self.database.close()
+
+
+def migrate_database(config: Config) -> str:
+    """Create the database or bring it up to date; return its revision."""
+    return migrate(config.storage.database)
+
+
+def open_stores(config: Config) -> Stores:
+    """The stores of this configuration."""
+    database = Database(config.storage.database)
+    spool = Path(config.storage.spool)
+    school = config.school.id
+    return Stores(
+        database=database,
+        held=SqlHeldStore(database, school),
+        audit=SqlAuditLog(database, school),
+        ledger=SqlLedger(database),
+        spool=DiskSpool(spool, largest_message=config.limits.message_mb * MIB),
+        release_lock=FileLock(spool / "release.lock"),
+        clock=SystemClock(),
+    )
+
+
+def review_ports(stores: Stores) -> ReviewPorts:
+    """What a reviewer's decision needs."""
+    return ReviewPorts(held=stores.held, clock=stores.clock)
+
+
+def setting_of(config: Config) -> Setting:
+    """How flow is to do things."""
+    return Setting(
+        school=config.school.id,
+        mode=Mode(config.mode),
+        hostname=hostname_of(config),
+        adds_received=config.relay.received_line,
+        answer_s=config.relay.answer_s,
+    )
+
+
+def hostname_of(config: Config) -> str:
+    """The name in greetings: configured, else the machine's own."""
+    return config.relay.hostname or socket.gethostname()
+
+
+def retention_of(config: Config) -> Retention:
+    """How long what is kept."""
+    days = config.retention
+    return Retention(
+        flagged=days.flagged_days,
+        dismissed=days.dismissed_days,
+        dismissed_flag=days.dismissed_flag_days,
+        confirmed=days.confirmed_days,
+        ledger=days.ledger_days,
+    )
+
+
+class NextHops:
+    """One pool of connections for each next hop of a process, however many listeners name it."""
+
+    def __init__(self, config: Config) -> None:
+        self._hostname = hostname_of(config)
+        self._hops: dict[str, SmtpNextHop] = {}
+
+    def at(self, url: str) -> SmtpNextHop:
+        """The next hop at ``smtp://host:port``."""
+        if url not in self._hops:
+            host, port = split_address(url.partition("://")[2])
+            self._hops[url] = SmtpNextHop(host, port, hostname=self._hostname)
+        return self._hops[url]
+
+    async def probe(self) -> None:
+        """Learn what each next hop announces; one that is down is asked again at its first mail."""
+        for url, hop in self._hops.items():
+            try:
+                await hop.probe()
+            except NextHopUnavailable as error:
+                events.next_hop_down(url, error)
+
+    async def close(self) -> None:
+        """Say QUIT on all idle connections."""
+        for hop in self._hops.values():
+            await hop.close()
+
+
+def ports_of(stores: Stores, judge: Judge, next_hop: NextHop, unsettled: list[Unsettled]) -> Ports:
+    """The world of one listener."""
+
+    def new_id() -> HeldId:
+        return new_held_id(stores.clock.now(), secrets.token_bytes(10))
+
+    return Ports(
+        judge=judge,
+        spool=stores.spool,
+        held=stores.held,
+        ledger=stores.ledger,
+        clock=stores.clock,
+        next_hop=next_hop,
+        new_id=new_id,
+        unsettled=unsettled,
+    )
+
+
+def listener_settings(
+    config: Config, listener: ListenerSection, school: School
+) -> ListenerSettings:
+    """How one listener treats its clients."""
+    limits = config.limits
+    return ListenerSettings(
+        name=listener.name,
+        origin=listener.origin,
+        hostname=hostname_of(config),
+        school=school,
+        clients=tuple(ip_network(network) for network in listener.clients),
+        public=listener.public,
+        bare_newline=BareNewline(listener.bare_newline),
+        temporary=Path(config.storage.spool),
+        limits=Limits(
+            message_bytes=limits.message_mb * MIB,
+            recipients=limits.recipients,
+            connections=limits.connections,
+            connections_per_address=limits.connections_per_address,
+            idle_s=limits.idle_s,
+        ),
+    )

@@ -1,0 +1,110 @@
+"""The jobs process: sends what was released, deletes what is due, mends what a crash left."""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from datetime import timedelta
+
+import uvloop
+
+from mailguard import events
+from mailguard.config import Config
+from mailguard.errors import ScanFailed
+from mailguard.flow.purge import purge
+from mailguard.flow.release import Backoff, deliver_released
+from mailguard.flow.setting import Ports
+from mailguard.flow.settle import reconcile
+from mailguard.jobs.scheduler import Job, make_scheduler
+from mailguard.mail.envelope import Transaction
+from mailguard.policy.judge import Judgement
+from mailguard.quarantine.retention import Retention
+from mailguard.service.compose import NextHops, Stores, open_stores, ports_of, retention_of
+from mailguard.service.relay import wait_for_end
+from mailguard.service.supervise import Leash
+
+RELEASE_EVERY_S = 1.0
+"""A reviewer who waits for a release should not notice it."""
+
+RECONCILE_EVERY_S = 300.0
+PURGE_EVERY_S = 3600.0
+
+
+class NoJudge:
+    """This process judges nothing: what it sends, a person has decided about."""
+
+    async def judge(self, transaction: Transaction) -> Judgement:
+        """Always raises ScanFailed."""
+        raise ScanFailed("the jobs process does not judge")
+
+
+def run_jobs(config: Config, leash: Leash) -> int:
+    """Do the jobs until told to stop."""
+    uvloop.run(_work(config, leash))
+    return 0
+
+
+def run_reconcile(config: Config) -> None:
+    """Make spool and rows agree, before anything else runs."""
+    asyncio.run(_reconcile_all(config))
+
+
+async def _release_alone(
+    stores: Stores, ports: Ports, ports_for: Callable[[str], Ports], backoff: Backoff
+) -> None:
+    """Send what was released, unless another process of this store is doing so."""
+    async with stores.release_lock.hold() as is_ours:
+        if is_ours:
+            await deliver_released(ports, ports_for, backoff)
+
+
+async def _purge_all(stores: Stores, ports: Ports, retention: Retention) -> None:
+    await purge(ports, retention)
+    await stores.ledger.expire(retention)
+
+
+async def _reconcile_all(config: Config) -> None:
+    stores = open_stores(config)
+    hops = NextHops(config)
+    await reconcile(ports_of(stores, NoJudge(), hops.at(config.listeners[0].next_hop), []))
+    await stores.close()
+
+
+async def _work(config: Config, leash: Leash) -> None:
+    stores = open_stores(config)
+    hops = NextHops(config)
+    # A listener that is no longer configured: its mail goes out by the first one's next hop.
+    first = config.listeners[0].next_hop
+    urls = {listener.name: listener.next_hop for listener in config.listeners}
+
+    def ports_for(listener: str) -> Ports:
+        return ports_of(stores, NoJudge(), hops.at(urls.get(listener, first)), [])
+
+    ports = ports_for(config.listeners[0].name)
+    backoff = Backoff()
+    retention = retention_of(config)
+    patience = timedelta(seconds=2 * config.relay.answer_s)
+
+    async def reconcile_old() -> None:
+        await reconcile(ports, before=stores.clock.now() - patience)
+
+    scheduler = make_scheduler(
+        (
+            Job(
+                name="release",
+                every_s=RELEASE_EVERY_S,
+                act=functools.partial(_release_alone, stores, ports, ports_for, backoff),
+            ),
+            Job(name="reconcile", every_s=RECONCILE_EVERY_S, act=reconcile_old),
+            Job(
+                name="purge",
+                every_s=PURGE_EVERY_S,
+                act=functools.partial(_purge_all, stores, ports, retention),
+            ),
+        )
+    )
+    scheduler.start()
+    await wait_for_end(leash)
+    scheduler.shutdown(wait=False)
+    await hops.close()
+    await stores.close()
+    events.stopped("jobs")

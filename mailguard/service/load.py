@@ -1,0 +1,152 @@
+"""Read what the core may not read itself: rule files, word lists, the directory, compiled rules."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mailguard.config import Config
+from mailguard.errors import ConfigError, RuleError
+from mailguard.policy.directory import Directory, Person, build_directory, read_directory
+from mailguard.policy.disposition import Policy
+from mailguard.scan.registry import Ruleset, build_ruleset
+from mailguard.scan.rule import Rule, parse_list, parse_rule
+from mailguard.scan.school import School
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A ruleset, and the arguments with which another process builds the same one."""
+
+    ruleset: Ruleset
+    setup: dict[str, Any]
+
+
+def shipped_rules() -> Path:
+    """Where MailGuard's own rules lie: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "_rules"
+    return installed if installed.is_dir() else package.parent / "rules"
+
+
+def school_of(config: Config) -> School:
+    """The facts that detectors may know."""
+    return School(name=config.school.name, domains=frozenset(config.school.domains))
+
+
+def load_ruleset(
+    *,
+    school: School,
+    local: Path | None = None,
+    disabled: Collection[str] = (),
+    cache: Path | None = None,
+) -> Loaded:
+    """Read all rules and compile them, or take them compiled from `cache`.
+
+    `local` need not exist. Raises ConfigError with every rule that does not load.
+    """
+    rules = _read_all([shipped_rules(), *([local] if local and local.is_dir() else [])])
+    setup: dict[str, Any] = {"rules": rules, "disabled": tuple(disabled), "school": school}
+    try:
+        ruleset = _build_cached(setup, cache) if cache else build_ruleset(**setup)
+    except RuleError as error:
+        raise ConfigError([str(error)]) from None
+    return Loaded(ruleset=ruleset, setup={**setup, "compiled": ruleset.matcher.dump()})
+
+
+def load_directory(config: Config) -> Directory:
+    """The people file and the address patterns. Raises ConfigError with every mistake."""
+    wanted = config.directory
+    people: tuple[Person, ...] = ()
+    if wanted.file:
+        try:
+            people = read_directory(Path(wanted.file).read_text("utf-8-sig"))
+        except OSError as error:
+            raise ConfigError([f"directory.file: {wanted.file}: {error.strerror}"]) from None
+        except UnicodeDecodeError:
+            raise ConfigError(
+                [f"directory.file: {wanted.file}: is not UTF-8; save it as CSV UTF-8"]
+            ) from None
+        except ConfigError as error:
+            raise ConfigError(
+                [f"directory.file: {wanted.file}: {problem}" for problem in error.problems]
+            ) from None
+    return build_directory(
+        school_of(config),
+        people=people,
+        pupils=wanted.pupils,
+        governors=wanted.governors,
+        parents=wanted.parents,
+        staff=wanted.staff,
+        helplines=wanted.helplines,
+        confidants=wanted.confidants,
+        agencies=wanted.agencies,
+    )
+
+
+def load_policy(config: Config) -> Policy:
+    """What findings mean at this school. Raises ConfigError."""
+    return Policy(
+        directory=load_directory(config),
+        actions=dict(config.policy.actions),
+        unscanned=dict(config.policy.unscanned),
+    )
+
+
+def _read_all(folders: Iterable[Path]) -> tuple[Rule, ...]:
+    """Every rule of every folder, with the word lists of all folders, or every mistake at once."""
+    problems: list[str] = []
+    folders = tuple(folders)
+    lists: dict[str, tuple[str, ...]] = {}
+    rules: list[Rule] = []
+    for file in (file for folder in folders for file in sorted(folder.glob("_lists/*.txt"))):
+        try:
+            lists[file.stem] = parse_list(str(file), _read(file))
+        except RuleError as error:
+            problems.append(str(error))
+    for file in (file for folder in folders for file in sorted(folder.glob("*/*.toml"))):
+        try:
+            rules.append(parse_rule(str(file), _read(file), lists))
+        except RuleError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError(problems)
+    return tuple(rules)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise RuleError(str(file), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RuleError(str(file), "is not UTF-8 text") from None
+
+
+def _build_cached(setup: dict[str, Any], cache: Path) -> Ruleset:
+    """Build the ruleset with the compiled patterns of last time; compiling takes a second or two.
+
+    The file is only ever a copy: one that is missing, old or damaged is made anew, and a folder
+    that cannot be written is no error.
+    """
+    file = cache / "rules.hs"
+    compiled = None
+    with contextlib.suppress(OSError):
+        compiled = file.read_bytes()
+    ruleset = build_ruleset(**setup, compiled=compiled)
+    dumped = ruleset.matcher.dump()
+    if dumped != compiled:
+        with contextlib.suppress(OSError):
+            _replace(file, dumped)
+    return ruleset
+
+
+def _replace(file: Path, content: bytes) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=file.parent)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+    Path(name).replace(file)

@@ -1,0 +1,122 @@
+"""One relay worker: the process that speaks SMTP, judges, and holds or passes on."""
+
+import asyncio
+import functools
+import os
+import signal
+import socket
+from collections import Counter
+from collections.abc import Sequence
+
+import uvloop
+
+from mailguard import __version__, events
+from mailguard.config import Config
+from mailguard.extract.judging import ScanJudge
+from mailguard.extract.pool import ScanPool
+from mailguard.flow.receive import receive
+from mailguard.flow.setting import Unsettled
+from mailguard.flow.settle import settle
+from mailguard.jobs.scheduler import Job, make_scheduler
+from mailguard.policy.disposition import Policy
+from mailguard.service.compose import (
+    NextHops,
+    listener_settings,
+    open_stores,
+    ports_of,
+    setting_of,
+)
+from mailguard.service.load import Loaded, school_of
+from mailguard.service.supervise import Leash
+from mailguard.smtp.server import RelayServer
+from mailguard.store.ledger import SqlLedger
+
+LEDGER_EVERY_S = 60.0
+SETTLE_EVERY_S = 2.0
+"""A database that was locked for a moment is tried again before a reviewer would notice."""
+
+
+def run_relay(
+    config: Config, loaded: Loaded, policy: Policy, sockets: Sequence[socket.socket], leash: Leash
+) -> int:
+    """Serve all listeners until told to stop; `sockets` has one for each, in order."""
+    uvloop.run(_serve(config, loaded, policy, sockets, leash))
+    return 0
+
+
+async def wait_for_end(leash: Leash) -> None:
+    """Return on SIGTERM, SIGINT, or when the parent is gone."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_unhandled)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    loop.add_reader(leash.parent, ended.set)
+    leash.tell_ready()
+    await ended.wait()
+    loop.remove_reader(leash.parent)
+
+
+class _LedgerWatch:
+    """Says when ledger rows were lost since the last look."""
+
+    def __init__(self, ledger: SqlLedger) -> None:
+        self._ledger = ledger
+        self._known = 0
+
+    async def look(self) -> None:
+        lost = self._ledger.lost
+        if lost > self._known:
+            events.ledger_lost(lost - self._known)
+        self._known = lost
+
+
+def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        events.job_failed("loop", error)
+
+
+async def _serve(
+    config: Config, loaded: Loaded, policy: Policy, sockets: Sequence[socket.socket], leash: Leash
+) -> None:
+    stores = open_stores(config)
+    hops = NextHops(config)
+    pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s)
+    judge = ScanJudge(loaded.ruleset, policy, pool, budget_s=config.relay.scan_s)
+    setting = setting_of(config)
+    unsettled: list[Unsettled] = []
+    servers: list[RelayServer] = []
+    connections: Counter[str] = Counter()
+    for listener in config.listeners:
+        hop = hops.at(listener.next_hop)
+        ports = ports_of(stores, judge, hop, unsettled)
+        server = RelayServer(
+            listener_settings(config, listener, school_of(config)),
+            receive=functools.partial(receive, ports=ports, setting=setting),
+            next_hop=hop,
+            clock=stores.clock,
+            has_room=stores.spool.has_room,
+            connections=connections,
+        )
+        servers.append(server)
+    await hops.probe()
+    for listener, server, sock in zip(config.listeners, servers, sockets, strict=True):
+        await server.start([sock])
+        events.started(__version__, listener.name, listener.address, listener.next_hop)
+    scheduler = make_scheduler(
+        (
+            Job(name="settle", every_s=SETTLE_EVERY_S, act=functools.partial(settle, ports)),
+            Job(name="ledger", every_s=LEDGER_EVERY_S, act=_LedgerWatch(stores.ledger).look),
+        )
+    )
+    scheduler.start()
+    await wait_for_end(leash)
+    scheduler.shutdown(wait=False)
+    grace = config.relay.answer_s + 5
+    await asyncio.gather(*(server.stop(grace) for server in servers))
+    await settle(ports)
+    await hops.close()
+    await pool.close()
+    await stores.close()
+    events.stopped(f"relay {os.getpid()}")

@@ -1,0 +1,153 @@
+"""The judging process: same report as here, and its death or silence is a finding."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailguard.errors import ScanFailed
+from mailguard.extract.judging import ScanJudge
+from mailguard.extract.pool import ScanPool
+from mailguard.mail.message import parse
+from mailguard.mail.raw import Raw
+from mailguard.mail.text import look
+from mailguard.policy.directory import build_directory
+from mailguard.policy.disposition import Action, Policy
+from mailguard.scan.registry import Ruleset, build_ruleset
+from mailguard.scan.rule import parse_rule
+from mailguard.scan.scanner import scan
+from mailguard.testing import SCHOOL, mail, transaction
+
+RULE = """
+symbol = "THREAT_TEST"
+category = "threat"
+level = 3
+status = "stable"
+says = "The writer says a word."
+clauses = []
+why = "A rule for this test."
+[match]
+in = ["body"]
+within = "sentence"
+all = ['''\\bpineapple\\b''']
+[[examples.match]]
+text = "a pineapple"
+[[examples.match]]
+text = "pineapple"
+[[examples.no_match]]
+text = "an apple"
+[[examples.no_match]]
+text = "a pine"
+"""
+
+SETUP = {
+    "rules": (parse_rule("rules/threat/THREAT_TEST.toml", RULE, {}),),
+    "disabled": (),
+    "school": SCHOOL,
+}
+LARGE = transaction(mail("All is well.\n" * 30_000 + "Bring the pineapple.\n"))
+
+
+@pytest.fixture(scope="module")
+def ruleset() -> Ruleset:
+    return build_ruleset(**SETUP)
+
+
+@pytest.fixture
+async def pool(ruleset: Ruleset) -> AsyncIterator[ScanPool]:
+    pool = ScanPool(ruleset, SETUP, 20)
+    yield pool
+    await pool.close()
+
+
+def children() -> list[int]:
+    text = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    return [
+        int(pid)
+        for pid in text.split()
+        if b"mailguard.extract.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+async def judge_with(pool: ScanPool, ruleset: Ruleset) -> Action:
+    policy = Policy(directory=build_directory(SCHOOL))
+    judgement = await ScanJudge(ruleset, policy, pool, budget_s=20).judge(LARGE)
+    return judgement.dispositions[0].action
+
+
+async def test_the_worker_reports_what_the_relay_would_have_found(
+    pool: ScanPool, ruleset: Ruleset
+) -> None:
+    here = scan(look(parse(LARGE.raw.head(LARGE.raw.size))), LARGE, ruleset)
+
+    reading = await pool.read(LARGE)
+
+    assert reading.report == here
+    assert [finding.symbol.name for finding in here.findings] == ["THREAT_TEST"]
+    assert [mailbox.address for mailbox in reading.from_] == ["ana@elmpark.example"]
+
+
+async def test_one_worker_reads_one_message_after_the_other(pool: ScanPool) -> None:
+    first, second = await asyncio.gather(pool.read(LARGE), pool.read(LARGE))
+
+    assert first == second
+    assert len(children()) == 1
+
+
+async def test_scan_worker_killed_is_unscanned_and_held(pool: ScanPool, ruleset: Ruleset) -> None:
+    await pool.read(LARGE)
+    (pid,) = children()
+    os.kill(pid, signal.SIGSTOP)
+    judging = asyncio.create_task(judge_with(pool, ruleset))
+    await asyncio.sleep(0)
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert await judging is Action.HOLD
+
+
+async def test_scan_worker_that_overruns_is_killed_unscanned_and_held(ruleset: Ruleset) -> None:
+    pool = ScanPool(ruleset, SETUP, 20)
+    await pool.read(LARGE)
+    (pid,) = children()
+    os.kill(pid, signal.SIGSTOP)
+    pool._budget_s = 0.2
+
+    action = await judge_with(pool, ruleset)
+
+    assert action is Action.HOLD
+    assert children() == []
+
+
+async def test_a_new_worker_takes_over_from_a_dead_one(pool: ScanPool) -> None:
+    good = await pool.read(LARGE)
+    os.kill(children()[0], signal.SIGKILL)
+    bad = await pool.read(LARGE)
+
+    again = await pool.read(LARGE)
+
+    assert [item.reason for item in bad.report.unscanned] == ["killed"]
+    assert again == good
+
+
+async def test_no_free_scan_worker_defers(ruleset: Ruleset) -> None:
+    pool = ScanPool(ruleset, SETUP, 0.1)
+    await pool._turn.acquire()
+
+    with pytest.raises(ScanFailed, match="no judging process was free"):
+        await pool.read(LARGE)
+
+
+async def test_a_small_message_never_waits_for_a_worker(ruleset: Ruleset) -> None:
+    pool = ScanPool(ruleset, SETUP, 0.1)
+    await pool._turn.acquire()
+    policy = Policy(directory=build_directory(SCHOOL))
+    small = replace(LARGE, raw=Raw.of(mail("Bring the pineapple.")))
+
+    judgement = await ScanJudge(ruleset, policy, pool, budget_s=20).judge(small)
+
+    assert [finding.symbol.name for finding in judgement.report.findings] == ["THREAT_TEST"]
