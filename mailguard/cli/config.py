@@ -1,0 +1,104 @@
+"""``mailguard config``: check, show and explain the configuration."""
+
+import difflib
+import json
+
+import click
+
+from mailguard.cli.config_text import compose_example, compose_table, toml_value
+from mailguard.cli.options import config_option, load
+from mailguard.cli.output import print_facts
+from mailguard.config import find_config, walk_keys
+from mailguard.errors import UserError
+
+
+@click.group()
+def command() -> None:
+    """Check, show and explain the configuration.
+
+    \b
+    mailguard config example > mailguard.toml      a file to start from
+    mailguard config check                         every mistake, all at once
+    mailguard config explain school.domains        what a key means
+    """
+
+
+@command.command()
+@config_option
+def check(config_file: str | None) -> None:
+    """Say whether the configuration can be used.
+
+    Every mistake is named with its key, what is wrong and what would be right; the exit status is
+    then 78. Whether the rest of the world fits it, `mailguard check` says.
+
+    \b
+    mailguard config check --config /etc/mailguard/mailguard.toml
+    """
+    load(config_file)
+    click.echo(f"{find_config(config_file)}: no mistakes found")
+
+
+@command.command()
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(config_file: str | None, as_json: bool) -> None:
+    """Print every key with the value in use, defaults included.
+
+    \b
+    mailguard config show
+    mailguard config show --json
+    """
+    values = load(config_file).model_dump(mode="json")
+    if as_json:
+        click.echo(json.dumps(values, ensure_ascii=False))
+        return
+    for name, value in values.items():
+        for section in value if isinstance(value, list) else [value]:
+            if not isinstance(section, dict):
+                click.echo(f"{name} = {toml_value(section)}")
+                continue
+            click.echo(f"\n[[{name}]]" if isinstance(value, list) else f"\n[{name}]")
+            for key, item in section.items():
+                click.echo(f"{key} = {toml_value(item)}")
+
+
+@command.command()
+def example() -> None:
+    """Print a configuration file with every key, its meaning and its default.
+
+    \b
+    mailguard config example > /etc/mailguard/mailguard.toml
+    """
+    click.echo(compose_example(), nl=False)
+
+
+@command.command()
+@click.argument("key", required=False)
+@click.option("--markdown", is_flag=True, help="Print the table of docs/configuration.md.")
+def explain(key: str | None, markdown: bool) -> None:
+    """Say what KEY means, what it may be and what it is by default; without KEY, all of them.
+
+    \b
+    mailguard config explain listeners.origin
+    """
+    if markdown:
+        click.echo(compose_table(), nl=False)
+        return
+    known = {name: rest for name, *rest in walk_keys()}
+    wanted = [name for name in known if key is None or name == key or name.startswith(f"{key}.")]
+    if not wanted:
+        near = difflib.get_close_matches(key or "", known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "`mailguard config explain` lists all keys"
+        raise UserError(f"there is no key {key}; {hint}")
+    for number, name in enumerate(wanted):
+        if number:
+            click.echo()
+        kind, description, default = known[name]
+        print_facts(
+            [
+                ("key", name),
+                ("meaning", str(description)),
+                ("may be", str(kind)),
+                ("default", toml_value(default)),
+            ]
+        )

@@ -1,0 +1,225 @@
+"""Is everything in order, and what is to be done where it is not?"""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailguard.cli.app import run
+from mailguard.config import load_config
+from mailguard.service.compose import migrate_database
+from mailguard.testing.service import free_port
+from mailguard.testing.sink import Sink
+
+Mailguard = Callable[..., Any]
+Hold = Callable[..., Any]
+Results = dict[str, dict[str, Any]]
+
+TROUBLED = """
+[school]
+name = "Elm Park Primary"
+[directory]
+pupils = ["*@pupils.elmpark.example"]
+[[listeners]]
+name = "unknown"
+address = "127.0.0.1:9"
+next_hop = "smtp://127.0.0.1:7"
+[[listeners]]
+name = "open"
+address = "127.0.0.1:11"
+origin = "inside"
+public = true
+next_hop = "smtp://127.0.0.1:7"
+[[listeners]]
+name = "round"
+address = "127.0.0.1:13"
+origin = "outside"
+next_hop = "smtp://127.0.0.1:9"
+[storage]
+database = "sqlite:///{folder}/mailguard.db"
+spool = "spool"
+cache = "{cache}"
+"""
+
+SOUND = """
+[school]
+name = "Elm Park Primary"
+domains = ["elmpark.example"]
+[people]
+headteacher = ["head@elmpark.example"]
+dsl = ["dsl@elmpark.example"]
+[directory]
+pupils = ["*@pupils.elmpark.example"]
+staff = ["*@elmpark.example"]
+[[listeners]]
+address = "127.0.0.1:{port}"
+origin = "inside"
+next_hop = "smtp://127.0.0.1:{next_hop}"
+[storage]
+database = "sqlite:///{folder}/mailguard.db"
+spool = "spool"
+cache = "{cache}"
+"""
+
+
+def check(file: Path) -> tuple[int, Results]:
+    """Run `check`; what it says by name, and of things with one name the last."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        status = run(["check", "--json", "--config", str(file)])
+    results = [json.loads(line) for line in printed.getvalue().splitlines()]
+    return status, {result["name"]: result for result in results}
+
+
+@pytest.fixture(scope="module")
+def cache(rule_cache: Path) -> Path:
+    """Compiled rules: this module looks at them often."""
+    (rule_cache / "mailguard").mkdir(exist_ok=True)
+    return rule_cache / "mailguard"
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[int, Results]:
+    """What is said of a school where much is wrong."""
+    folder = tmp_path_factory.mktemp("troubled")
+    (folder / "mailguard.toml").write_text(TROUBLED.format(folder=folder, cache=cache))
+    (folder / "mailguard.db").write_text("this is no database")
+    return check(folder / "mailguard.toml")
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[tuple[int, Results]]:
+    """What is said of a school where all is well."""
+    folder = tmp_path_factory.mktemp("sound")
+    sink = Sink(folder / "maildir")
+    sink.start()
+    file = folder / "mailguard.toml"
+    file.write_text(SOUND.format(folder=folder, cache=cache, port=free_port(), next_hop=sink.port))
+    migrate_database(load_config(file))
+    (folder / "spool").mkdir()
+    yield check(file)
+    sink.stop()
+
+
+def test_all_is_well_when_all_is_well(sound: tuple[int, Results]) -> None:
+    status, results = sound
+
+    assert [result for result in results.values() if not result["ok"]] == []
+    assert status == 0
+
+
+def test_each_result_has_name_ok_what_and_do(sound: tuple[int, Results]) -> None:
+    _, results = sound
+
+    assert {tuple(result) for result in results.values()} == {("name", "ok", "what", "do")}
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("rules", "all proved."),
+        ("audit log", "0 entries, unbroken"),
+        ("spool", "can be written, and gives it back unchanged."),
+        ("room", "MiB are free"),
+        ("clock", "in Europe/London."),
+        ("evidence", "Messages kept: 0"),
+        ("service", "Nothing accepts mail"),
+    ],
+)
+def test_what_is_well_is_said(sound: tuple[int, Results], name: str, what: str) -> None:
+    assert what in sound[1][name]["what"]
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "do"),
+    [
+        ("school", "No domain is the school's.", "Set school.domains"),
+        (
+            "people",
+            "Nobody is named as headteacher or dsl.",
+            "Set people.headteacher and people.dsl.",
+        ),
+        ("database", "is not a database", "See to its owner"),
+        ("listener open", "Anyone may connect, and is believed", 'Set origin = "outside"'),
+        ("listener round", "round for ever", "Set next_hop"),
+        ("next hop 127.0.0.1:7", "It does not answer", "Start the mail server"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_do(
+    troubled: tuple[int, Results], name: str, what: str, do: str
+) -> None:
+    status, results = troubled
+
+    assert status == 1
+    assert not results[name]["ok"]
+    assert what in results[name]["what"]
+    assert results[name]["do"].startswith(do)
+
+
+@pytest.mark.parametrize(
+    ("name", "do"),
+    [
+        ("directory", "It names no staff"),
+        ("listener unknown", "Use two listeners"),
+        ("spool", "`mailguard serve` makes it"),
+    ],
+)
+def test_what_could_be_better_is_advised(troubled: tuple[int, Results], name: str, do: str) -> None:
+    assert troubled[1][name]["ok"]
+    assert troubled[1][name]["do"].startswith(do)
+
+
+def test_a_person_reads_sentences(mailguard: Mailguard, config_file: Path) -> None:
+    done = mailguard("check")
+
+    assert "WRONG  next hop 127.0.0.1:7: It does not answer" in done.out
+    assert "\n       Start the mail server behind MailGuard" in done.out
+    assert "note   database: " in done.out
+
+
+def test_checking_leaves_nothing_behind(config_file: Path) -> None:
+    before = sorted(config_file.parent.iterdir())
+
+    check(config_file)
+
+    assert sorted(config_file.parent.iterdir()) == before
+
+
+def test_a_wrong_configuration_is_78_and_every_mistake_a_result(
+    mailguard: Mailguard, config_file: Path
+) -> None:
+    text = config_file.read_text()
+    config_file.write_text(text.replace('"inside"', '"inward"\ncolour = "red"'))
+
+    done = mailguard("check", "--json")
+
+    assert done.status == 78
+    assert [(result["name"], result["ok"]) for result in done.json] == [
+        ("configuration", False),
+        ("configuration", False),
+    ]
+
+
+def test_a_wrong_directory_file_is_78(config_file: Path) -> None:
+    text = config_file.read_text()
+    config_file.write_text(text.replace("[directory]", '[directory]\nfile = "people.csv"'))
+    (config_file.parent / "people.csv").write_text("address,group\nana@elmpark.example,wizard\n")
+
+    status, results = check(config_file)
+
+    assert status == 78
+    assert "line 2" in results["configuration"]["what"]
+
+
+def test_evidence_that_is_gone_is_wrong(hold: Hold, config_file: Path) -> None:
+    gone, _ = hold(), hold()
+    (config_file.parent / "spool" / gone.folder).rename(config_file.parent / "elsewhere")
+
+    _, results = check(config_file)
+
+    assert not results["evidence"]["ok"]
+    assert results["evidence"]["what"] == f"The files of 1 are gone, first {gone.id}."
