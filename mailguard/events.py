@@ -99,6 +99,11 @@ def failed(queue_id: str, error: BaseException) -> None:
     _log.error("failed", queue_id=queue_id, error=_describe(error))
 
 
+def checks_failed(queue_id: str, checks: Sequence[str]) -> None:
+    """Checks broke on a message, which is now `unscanned`: their names and the types of error."""
+    _log.error("checks_failed", queue_id=queue_id, checks=list(checks))
+
+
 def dup_risk(queue_id: str, held_id: str, why: str) -> None:
     """This message may arrive twice; `why` names the window."""
     _log.warning("dup_risk", queue_id=queue_id, held_id=held_id, why=why)

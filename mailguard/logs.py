@@ -28,7 +28,8 @@ def configure(*, as_json: bool = False, level: str = "info", to: TextIO | None =
             logging.getLevelNamesMapping()[level.upper()]
         ),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
-        cache_logger_on_first_use=False,
+        # Binding anew for each event costs as much as rendering it.
+        cache_logger_on_first_use=True,
     )
     # Must: no text of a library's own records. It may quote mail; the place is enough to look.
     logging.basicConfig(

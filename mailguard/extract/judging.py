@@ -38,7 +38,7 @@ class ScanJudge:
         try:
             message = parse(bytes(transaction.raw.buffer))
             extracts = await self._sniffer.extract(message)
-            return judge(
+            judgement = judge(
                 transaction,
                 message,
                 extracts,
@@ -55,6 +55,9 @@ class ScanJudge:
                 ruleset=self._ruleset.fingerprint,
             )
             return self._conclude(transaction, report, ())
+        if judgement.report.failed:
+            events.checks_failed(transaction.queue_id, judgement.report.failed)
+        return judgement
 
     def _conclude(
         self, transaction: Transaction, report: ScanReport, from_: tuple[Mailbox, ...]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from mailguard.mail.envelope import Path, QueueId, Session
 
@@ -38,7 +39,7 @@ def received_line(
     return (
         f"Received: from {helo} ({_literal(session.peer)})\r\n"
         f"\tby {hostname} (MailGuard) with {protocol} id {queue_id}{_for(recipients)};\r\n"
-        f"\t{format_datetime(now)}\r\n"
+        f"\t{_date(now.replace(microsecond=0))}\r\n"
     ).encode("ascii")
 
 
@@ -46,6 +47,12 @@ def count_received(head: bytes) -> int:
     """How many ``Received:`` lines the header block at the start of `head` has: hops so far."""
     block, _, _ = (b"\r\n" + head).partition(b"\r\n\r\n")
     return block.lower().count(b"\nreceived:")
+
+
+@lru_cache(maxsize=2)
+def _date(second: datetime) -> str:
+    """RFC 5322 §3.3; kept for the second that it names, in which there may be a thousand lines."""
+    return format_datetime(second)
 
 
 def _literal(peer: str) -> str:

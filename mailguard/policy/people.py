@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from mailguard.errors import ConfigError
@@ -46,6 +47,7 @@ class Person:
     """For a parent: the folded addresses or the UPNs of their children at the school."""
 
 
+@lru_cache(maxsize=4096)
 def fold_address(address: str) -> str:
     """Return the form in which two spellings of one mailbox are equal.
 

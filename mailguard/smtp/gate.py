@@ -45,8 +45,10 @@ class Gate:
         self._total = connections_within_descriptors(settings.limits.connections)
         self._each = settings.limits.connections_per_address
         self._open = connections
+        # The same few servers connect all day, and each answer costs as much as reading a command.
+        self.trusts = functools.lru_cache(maxsize=1024)(self._trusts)
 
-    def trusts(self, peer: str) -> bool:
+    def _trusts(self, peer: str) -> bool:
         """Whether `peer` is one of the clients that may send to any domain."""
         address = ipaddress.ip_address(peer)
         return any(address in network for network in self._clients)

@@ -16,6 +16,7 @@ import mmap
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,10 @@ EVIDENCE = "evidence.json"
 
 HEADROOM = 2 << 20
 """Bytes wanted beside the message itself, for evidence.json, the row and the database's WAL."""
+
+ROOM_S = 0.5
+"""Seconds that an answer about free space stays good: at the fastest rate measured a disk could
+lose a few hundred megabytes meanwhile, and a write that fails is 451 anyway."""
 
 INODES = 16
 """Files and folders that one more message may need: two files and up to four folders, and some
@@ -64,6 +69,7 @@ class DiskSpool:
         self._tmp = root / "tmp"
         self._largest = largest_message
         self._threads = Threads(THREADS, "spool")
+        self._room, self._room_until = False, 0.0
         self._durable_day: Path | None = None
         """The last day folder whose parents this process has fsynced; none is ever removed."""
 
@@ -94,7 +100,11 @@ class DiskSpool:
     async def has_room(self) -> bool:
         """Whether a message of the largest allowed size would still fit."""
         # In this thread: a local file system answers from memory.
-        return self._has_room()
+        now = time.monotonic()
+        if now >= self._room_until:
+            self._room = self._has_room()
+            self._room_until = now + ROOM_S
+        return self._room
 
     async def folders(self) -> Sequence[str]:
         """Every ``YYYY/MM/DD/<id>`` that holds evidence, oldest first."""
