@@ -158,7 +158,8 @@ def mailguard(folder: Path, sink: int, workers: int) -> Iterator[tuple[int, int]
         folder=folder / f"mailguard-{workers}",
         next_hop=sink,
         cache=folder / "cache",
-        extra=f'[relay]\nworkers = {workers}\n[log]\nlevel = "warning"\n',
+        workers=workers,
+        extra='[log]\nlevel = "warning"\n',
     )
     service.start()
     assert service.process is not None

@@ -173,8 +173,9 @@ class RelaySection(Section):
     hostname: str = Field(default="", pattern=r"^[A-Za-z0-9.-]*$")
     """Name in greetings and `Received:`; empty means the machine's own."""
 
-    workers: int = Field(default=1, ge=1, le=64)
-    """Processes that share the listeners. One serves a school; two use two cores."""
+    workers: int = Field(default=2, ge=1, le=64)
+    """Processes that share the listeners: two use two cores, and one carries on when the other
+    dies."""
 
     received_line: bool = True
     """Prepend one `Received:` line, the only change to a message that passes."""

@@ -35,6 +35,8 @@ origin = "{origin}"
 next_hop = "smtp://127.0.0.1:{next_hop}"
 [rules]
 local = "{folder}/rules"
+[relay]
+workers = {workers}
 [storage]
 database = "sqlite:///{folder}/mailguard.db"
 spool = "{folder}/spool"
@@ -63,6 +65,7 @@ class Service:
 
     origin: str = "inside"
     mode: str = "enforce"
+    workers: int = 1
     extra: str = ""
     """More TOML, appended."""
 
@@ -99,6 +102,7 @@ class Service:
                 next_hop=self.next_hop,
                 folder=self.folder,
                 cache=self.cache,
+                workers=self.workers,
             )
             + self.extra
         )

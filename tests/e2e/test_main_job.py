@@ -146,7 +146,7 @@ def test_release_while_next_hop_is_down_goes_out_when_it_is_back(
 def test_two_workers_share_the_listener_and_the_quarantine(
     make_service: Callable[..., Service], sink: Sink
 ) -> None:
-    service = make_service(sink.port, extra="[relay]\nworkers = 2\n")
+    service = make_service(sink.port, workers=2)
 
     codes = {service.send(mail(THREAT, from_=PUPIL), sender=PUPIL, to=[OTHER])[0] for _ in range(8)}
 

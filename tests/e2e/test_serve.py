@@ -20,6 +20,7 @@ def stopped(tmp_path: Path, rule_cache: Path) -> Service:
             next_hop=service.next_hop,
             folder=tmp_path,
             cache=rule_cache,
+            workers=1,
         )
     )
     return service
