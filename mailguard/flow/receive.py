@@ -38,23 +38,24 @@ async def receive(
     started = time.perf_counter()
     judgement: Judgement | None = None
     judged = started
-    outcome = Outcome(reply=LOCAL_ERROR, word=Word.DEFERRED)
+    queue_id = transaction.queue_id
+    outcome = Outcome(reply=LOCAL_ERROR.naming(queue_id), word=Word.DEFERRED)
     try:
         async with asyncio.timeout(setting.answer_s):
             judgement = await ports.judge.judge(transaction)
             judged = time.perf_counter()
             outcome = await carry_out(transaction, judgement, delivery, ports, setting)
     except NextHopUnavailable as error:
-        outcome = Outcome(reply=NEXT_HOP_DOWN, word=Word.DEFERRED)
-        events.failed(transaction.queue_id, error)
+        outcome = Outcome(reply=NEXT_HOP_DOWN.naming(queue_id), word=Word.DEFERRED)
+        events.failed(queue_id, error)
         if error.may_have_accepted:
-            events.dup_risk(transaction.queue_id, "", "no reply to the final dot")
+            events.dup_risk(queue_id, "", "no reply to the final dot")
     except TimeoutError as error:
-        events.failed(transaction.queue_id, error)
+        events.failed(queue_id, error)
         if judgement is not None:
-            events.dup_risk(transaction.queue_id, "", "the answer took longer than its budget")
+            events.dup_risk(queue_id, "", "the answer took longer than its budget")
     except Exception as error:
-        events.failed(transaction.queue_id, error)
+        events.failed(queue_id, error)
     if judgement is not None:
         ms = round((judged - started) * 1000)
         record(transaction, judgement, outcome, ports, setting, ms=ms)
@@ -75,7 +76,7 @@ async def carry_out(
     plan = plan_for(judgement, setting.mode)
     if plan.refusal is not None:
         word = Word.REFUSED if plan.refusal.is_permanent else Word.DEFERRED
-        return Outcome(reply=plan.refusal, word=word)
+        return Outcome(reply=plan.refusal.naming(transaction.queue_id), word=word)
     if not plan.passed:
         held = await keep(transaction, judgement, plan, ports, setting)
         return Outcome(reply=taken_over(transaction.queue_id), word=Word.HELD, held_id=held.id)
@@ -143,7 +144,7 @@ async def _relay(
             await delivery.reset()
             refusal = await _introduce(delivery, transaction.envelope.sender, passed)
             if refusal is not None:
-                return refusal
+                return refusal.naming(transaction.queue_id)
         return await delivery.data(head, transaction.raw)
     except NextHopUnavailable as error:
         if error.may_have_accepted:
@@ -151,7 +152,9 @@ async def _relay(
     fresh = await ports.next_hop.open()
     try:
         refusal = await _introduce(fresh, transaction.envelope.sender, passed)
-        return refusal or await fresh.data(head, transaction.raw)
+        if refusal is not None:
+            return refusal.naming(transaction.queue_id)
+        return await fresh.data(head, transaction.raw)
     finally:
         await fresh.close()
 

@@ -38,6 +38,11 @@ class Reply:
         """5xx: the sender is told that it failed."""
         return self.code >= 500
 
+    def naming(self, queue_id: str) -> "Reply":
+        """The same with a transaction's id at the end: a sender's log then leads to ours."""
+        *lines, last = self.lines
+        return Reply(code=self.code, lines=(*lines, f"{last} ({queue_id})"))
+
     def __str__(self) -> str:
         """All lines joined by ``/``, for logs and records: ``250 2.0.0 Ok``."""
         return f"{self.code} {' / '.join(self.lines)}"

@@ -243,7 +243,7 @@ class Conversation:
             answer = await self._listener.receive(transaction, mail.delivery)
         except (Exception, asyncio.CancelledError) as error:
             events.failed(queue_id, error)
-            answer = _tagged(LOCAL_ERROR, queue_id)
+            answer = LOCAL_ERROR.naming(queue_id)
         if not reply.cancelled():
             reply.set_result(answer)
         # After the answer: closing may take a round trip that the client need not wait for.
@@ -291,7 +291,7 @@ class Conversation:
         return replies.MAIL_FIRST if self._name else replies.HELO_FIRST
 
     def _ours(self, reply: Reply) -> Reply:
-        return _tagged(reply, self._queue_id) if self._queue_id else reply
+        return reply.naming(self._queue_id) if self._queue_id else reply
 
 
 _COMMANDS: Mapping[bytes, Callable[[Conversation, bytes], Awaitable[Reply]]] = {
@@ -316,9 +316,3 @@ def _after(keyword: bytes, argument: bytes) -> bytes:
     argument = argument.lstrip(b" ")
     length = len(keyword)
     return argument[length:] if argument[:length].upper() == keyword else b""
-
-
-def _tagged(reply: Reply, queue_id: QueueId) -> Reply:
-    """Name the transaction, so that a sender's log leads to ours."""
-    *lines, last = reply.lines
-    return Reply(code=reply.code, lines=(*lines, f"{last} ({queue_id})"))

@@ -112,7 +112,7 @@ async def test_a_recipient_refused_the_second_time_defers_all_and_withdraws_the_
 
     reply = await receive(sent_to(2), delivery, ports, setting)
 
-    assert reply == NEXT_HOP_DOWN
+    assert reply == NEXT_HOP_DOWN.naming("TESTQUEUEID")
     assert await rows(ports) == []
     assert await ports.spool.folders() == []
 
@@ -164,7 +164,7 @@ async def test_reject_for_all_refuses_and_keeps_nothing(judging: Judging, settin
 
     reply = await receive(sent_to(2), delivery, ports, setting)
 
-    assert reply == REFUSED
+    assert reply == REFUSED.naming("TESTQUEUEID")
     assert await rows(ports) == []
     assert delivery.commands == []
 
@@ -227,7 +227,7 @@ async def test_next_hop_drops_before_accept_twice_defers(ports: Ports, setting: 
 
     reply = await receive(sent_to(1), FakeDelivery(replies={"DATA": [GONE]}), ports, setting)
 
-    assert reply == NEXT_HOP_DOWN
+    assert reply == NEXT_HOP_DOWN.naming("TESTQUEUEID")
     assert second.commands[-1] == "close"
 
 
@@ -238,7 +238,7 @@ async def test_next_hop_drops_after_the_dot_defers_and_is_not_asked_again(
 
     reply = await receive(sent_to(1), delivery, ports, setting)
 
-    assert reply == NEXT_HOP_DOWN
+    assert reply == NEXT_HOP_DOWN.naming("TESTQUEUEID")
     assert ports.next_hop.opened == []
 
 
@@ -248,7 +248,7 @@ async def test_a_judge_that_breaks_defers(ports: Ports, setting: Setting) -> Non
 
     reply = await receive(sent_to(1), delivery, ports, setting)
 
-    assert reply == LOCAL_ERROR
+    assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
 
 
@@ -260,7 +260,7 @@ async def test_any_unknown_exception_defers_and_sends_nothing(
 
     reply = await receive(sent_to(1), delivery, ports, setting)
 
-    assert reply == LOCAL_ERROR
+    assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
 
 
@@ -274,7 +274,7 @@ async def test_answer_budget_spent_defers(ports: Ports, setting: Setting) -> Non
 
     reply = await receive(sent_to(1), FakeDelivery(), ports, replace(setting, answer_s=0.05))
 
-    assert reply == LOCAL_ERROR
+    assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
 
 
 async def test_a_judgement_that_leaves_a_recipient_out_defers(
@@ -284,7 +284,7 @@ async def test_a_judgement_that_leaves_a_recipient_out_defers(
 
     reply = await receive(sent_to(2), delivery, ports, setting)
 
-    assert reply == LOCAL_ERROR
+    assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
 
 
@@ -309,7 +309,7 @@ async def test_spool_unavailable_defers_what_must_be_held(
 
     reply = await receive(sent_to(1), delivery, ports, setting)
 
-    assert reply == LOCAL_ERROR
+    assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
 
 
@@ -318,7 +318,7 @@ async def test_spool_unavailable_defers_what_is_flagged(judging: Judging, settin
 
     reply = await receive(sent_to(1), delivery, ports, setting)
 
-    assert reply == LOCAL_ERROR
+    assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
 
 
@@ -341,7 +341,7 @@ async def test_store_unavailable_defers_and_leaves_no_evidence_behind(
 
     reply = await receive(sent_to(1), FakeDelivery(), ports, setting)
 
-    assert reply == LOCAL_ERROR
+    assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert await ports.spool.folders() == []
 
 

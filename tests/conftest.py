@@ -1,0 +1,27 @@
+"""For the whole suite: what is logged is kept, and searched for content after each test."""
+
+import io
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from mailguard import logs
+from mailguard.testing import CANARY
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_lines() -> io.StringIO:
+    """All log lines of this test process, from the most talkative level on."""
+    lines = io.StringIO()
+    logs.configure(level="debug", to=lines)
+    logging.getLogger().setLevel(logging.DEBUG)
+    return lines
+
+
+@pytest.fixture(autouse=True)
+def no_content_in_logs(log_lines: io.StringIO) -> Iterator[None]:
+    """Fails any test in which a word of a message reached a log (promise 5)."""
+    start = log_lines.tell()
+    yield
+    assert CANARY not in log_lines.getvalue()[start:]
