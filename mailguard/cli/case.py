@@ -49,7 +49,10 @@ def describe(
     for recipient in held.recipients:
         reply = f"; the next hop said: {recipient.reply}" if recipient.reply else ""
         yield "to", f"{recipient.address} ({recipient.relationship}), {recipient.state}{reply}"
-    yield "level", f"L{held.level}{', sealed' if held.sealed else ''}"
+    yield (
+        "level",
+        f"L{held.level}{', sealed' if held.sealed else ''}{', alert' if held.alert else ''}",
+    )
     if evidence is None:
         yield "evidence", "The files in the spool are missing or damaged; the row is all there is."
     else:

@@ -82,7 +82,7 @@ def list_command(
                 each.id,
                 local_time(each.received, config.school.timezone),
                 each.state.value,
-                f"L{each.level}",
+                f"L{each.level}{' alert' if each.alert else ''}",
                 each.sender or "<>",
                 ", ".join(recipient.address for recipient in each.recipients),
                 ", ".join(each.categories),
