@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from mailguard.errors import MailGuardError
+from mailguard.errors import MailGuardError, UserError
 from mailguard.mail.reply import Reply
 
 _log = structlog.get_logger("mailguard")
@@ -35,9 +35,9 @@ def connected(peer: str, listener: str) -> None:
     _log.debug("connected", peer=peer, listener=listener)
 
 
-def refused_connection(peer: str, listener: str, why: str) -> None:
+def refused_connection(peer: str, listener: str, reply: Reply) -> None:
     """A client was turned away at the greeting, or cut off for its behaviour."""
-    _log.warning("refused_connection", peer=peer, listener=listener, why=why)
+    _log.warning("refused_connection", peer=peer, listener=listener, reply=_code(reply))
 
 
 def refused_command(queue_id: str, peer: str, reply: Reply) -> None:
@@ -139,6 +139,11 @@ def release_delayed(held_id: str, retry_in_s: float, reply: Reply) -> None:
     _log.warning("release_delayed", held_id=held_id, retry_in_s=retry_in_s, reply=_code(reply))
 
 
+def release_failed(held_id: str, retry_in_s: float, error: Exception) -> None:
+    """A released message could not be read or recorded; it is tried again."""
+    _log.error("release_failed", held_id=held_id, retry_in_s=retry_in_s, error=_describe(error))
+
+
 def purged(held_id: str) -> None:
     """Retention deleted a message's content; its tombstone stays."""
     _log.info("purged", held_id=held_id)
@@ -182,8 +187,11 @@ def _code(reply: Reply) -> str:
 
 
 def _describe(error: BaseException) -> str:
-    """Our own errors in their words; any other by type and place, since its text may quote mail."""
-    if isinstance(error, MailGuardError):
+    """Our own errors in their words; any other by type and place, since its text may quote mail.
+
+    What a person is told about a request may name people, and is no business of the log's.
+    """
+    if isinstance(error, MailGuardError) and not isinstance(error, UserError):
         return f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""

@@ -156,6 +156,11 @@ class HeldStore(Protocol):
     All methods raise StoreUnavailable when the database cannot do it now.
     """
 
+    @property
+    def school(self) -> str:
+        """The id of the school whose rows these are."""
+        ...
+
     async def add(self, held: HeldMessage, entry: AuditEntry) -> None:
         """Insert a row whose files are already durable. Durable on return."""
         ...
@@ -195,6 +200,11 @@ class HeldStore(Protocol):
     async def due(self, retention: Retention) -> Sequence[HeldMessage]:
         """The messages whose content is to be deleted now, oldest first. Their age is counted,
         never read off the wall clock: a clock that jumps deletes nothing early."""
+        ...
+
+    async def expire(self, held_id: HeldId, retention: Retention, entry: AuditEntry) -> bool:
+        """Turn a message into its tombstone if it is still due; False when it no longer is, since
+        somebody decided about it meanwhile."""
         ...
 
     async def withdraw(self, held_id: HeldId, entry: AuditEntry) -> None:

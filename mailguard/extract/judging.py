@@ -3,6 +3,7 @@
 import time
 
 from mailguard import events
+from mailguard.errors import ScanFailed
 from mailguard.extract.pool import ScanPool
 from mailguard.extract.sniff import Sniffer
 from mailguard.mail.envelope import Transaction
@@ -32,8 +33,7 @@ class ScanJudge:
     async def judge(self, transaction: Transaction) -> Judgement:
         """See :meth:`mailguard.ports.Judge.judge`."""
         if transaction.raw.size > INLINE_LIMIT:
-            reading = await self._pool.read(transaction)
-            return self._conclude(transaction, reading.report, reading.from_)
+            return await self._judge_elsewhere(transaction)
         deadline = time.monotonic() + self._budget_s
         try:
             message = parse(bytes(transaction.raw.buffer))
@@ -49,15 +49,28 @@ class ScanJudge:
         except Exception as error:
             # An engine's failure is a finding, and never a pass (promise 3).
             events.failed(transaction.queue_id, error)
-            report = ScanReport(
-                findings=(),
-                unscanned=(Unscanned(part="", reason="engine"),),
-                ruleset=self._ruleset.fingerprint,
-            )
-            return self._conclude(transaction, report, ())
+            return self._conclude(transaction, self._unread("engine"), ())
         if judgement.report.failed:
             events.checks_failed(transaction.queue_id, judgement.report.failed)
         return judgement
+
+    async def _judge_elsewhere(self, transaction: Transaction) -> Judgement:
+        try:
+            reading = await self._pool.read(transaction)
+        except ScanFailed:
+            judgement = self._conclude(transaction, self._unread("timeout"), ())
+            if all(disposition.is_protected for disposition in judgement.dispositions):
+                # A child's call for help does not wait for a free process (hard rule 1).
+                return judgement
+            raise
+        return self._conclude(transaction, reading.report, reading.from_)
+
+    def _unread(self, reason: str) -> ScanReport:
+        return ScanReport(
+            findings=(),
+            unscanned=(Unscanned(part="", reason=reason),),
+            ruleset=self._ruleset.fingerprint,
+        )
 
     def _conclude(
         self, transaction: Transaction, report: ScanReport, from_: tuple[Mailbox, ...]

@@ -45,7 +45,7 @@ class ScanPool:
         was free in time: nobody has looked at the message, and later somebody may.
         """
         try:
-            await asyncio.wait_for(self._turn.acquire(), self._budget_s)
+            await asyncio.wait_for(self._turn.acquire(), self._budget_s / 4)
         except TimeoutError:
             raise ScanFailed("no judging process was free in time") from None
         try:
@@ -82,7 +82,10 @@ class ScanPool:
         return Reading(report=report)
 
     async def _ask(self, transaction: Transaction) -> Reading:
-        process = self._process or await self._start()
+        process = self._process
+        if process is None or process.returncode is not None:
+            # None yet, or one that died while idle: no message is to blame for that.
+            process = await self._start()
         assert process.stdin is not None and process.stdout is not None
         facts = replace(transaction, raw=Raw(buffer=b"", sha256=transaction.raw.sha256))
         await _write(process.stdin, pickle.dumps(facts))

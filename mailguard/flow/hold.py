@@ -1,11 +1,12 @@
 """Keep a message as evidence: files durable first, then the row, both before anything is said."""
 
+import asyncio
 import contextlib
 import hashlib
 from dataclasses import replace
 
 from mailguard import events
-from mailguard.errors import StoreUnavailable, UnknownItem, UserError
+from mailguard.errors import SpoolUnavailable, StoreUnavailable, UnknownItem, UserError
 from mailguard.flow.plan import Plan
 from mailguard.flow.setting import Ports, Setting, Unsettled
 from mailguard.mail.envelope import Transaction
@@ -18,18 +19,19 @@ from mailguard.scan.finding import acting_symbols
 SYSTEM = "mailguard"
 """The actor of what no person decided."""
 
+SETTLE_S = 10.0
+"""For the row after the next hop has answered: the client is waiting for that answer."""
+
 
 async def keep(
-    transaction: Transaction, judgement: Judgement, plan: Plan, ports: Ports, setting: Setting
-) -> HeldMessage:
-    """Store the message; on return files and row are durable.
+    held: HeldMessage, transaction: Transaction, judgement: Judgement, plan: Plan, ports: Ports
+) -> None:
+    """Store a message that :func:`compose` made; on return files and row are durable.
 
-    Its recipients are `held` (or `sealed`) when nothing is to be passed on, else `pending`. Raises
-    SpoolUnavailable or StoreUnavailable, and then nothing of it remains that anybody would see.
+    Raises SpoolUnavailable or StoreUnavailable, and then nothing of it remains that anybody would
+    see.
     """
-    transaction, judgement = _listed(transaction, judgement, plan)
-    held = _compose(transaction, judgement, plan, ports, setting)
-    evidence = compose_evidence(transaction, judgement, held)
+    evidence = compose_evidence(*_listed(transaction, judgement, plan), held)
     await ports.spool.store(held.id, held.folder, transaction.raw, evidence)
     # Must: the row comes after the files. A row without files would be evidence of nothing;
     # files without a row are found and adopted at the next start.
@@ -39,9 +41,9 @@ async def keep(
         await ports.held.add(held, entry)
     except StoreUnavailable:
         # The sender keeps the message, so this copy is not the only one.
-        await ports.spool.remove(held.folder)
+        with contextlib.suppress(SpoolUnavailable):
+            await ports.spool.remove(held.folder)
         raise
-    return held
 
 
 async def settle_one(
@@ -61,8 +63,9 @@ async def settle_one(
         entry=entry_for(word, held, ports.clock),
     )
     try:
-        await apply_change(change, held.folder, ports)
-    except StoreUnavailable as error:
+        async with asyncio.timeout(SETTLE_S):
+            await apply_change(change, held.folder, ports)
+    except (StoreUnavailable, SpoolUnavailable, TimeoutError) as error:
         events.unsettled(held.queue_id, held.id, error)
         ports.unsettled.append(change)
     except UserError as error:
@@ -71,7 +74,10 @@ async def settle_one(
 
 
 async def apply_change(change: Unsettled, folder: str, ports: Ports) -> None:
-    """Commit one change of a pending row. Raises StoreUnavailable; doing it twice does no harm."""
+    """Commit one change of a pending row; doing it twice does no harm.
+
+    Raises StoreUnavailable or SpoolUnavailable.
+    """
     if change.act is not None:
         await ports.held.act(change.held_id, change.act, change.addresses, change.entry)
         return
@@ -102,7 +108,7 @@ def entry_for(
 def _listed(
     transaction: Transaction, judgement: Judgement, plan: Plan
 ) -> tuple[Transaction, Judgement]:
-    """Leave out who may not be named: a helpline that got its copy of a message held for others."""
+    """Without the recipients that may not be named."""
     kept = [
         i
         for i, disposition in enumerate(judgement.dispositions)
@@ -124,9 +130,15 @@ def _word(plan: Plan) -> str:
     return "hold" if plan.held else "flag"
 
 
-def _compose(
+def compose(
     transaction: Transaction, judgement: Judgement, plan: Plan, ports: Ports, setting: Setting
 ) -> HeldMessage:
+    """The row of a message to keep.
+
+    Its recipients are `held` (or `sealed`) when nothing is to be passed on, else `pending`. Who may
+    not be named is left out: a helpline that gets its copy of a message held for others.
+    """
+    transaction, judgement = _listed(transaction, judgement, plan)
     held_id = ports.new_id()
     waiting = State.PENDING if plan.passed else State.SEALED if plan.sealed else State.HELD
     verdicts = [disposition.verdict for disposition in judgement.dispositions]

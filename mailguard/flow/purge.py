@@ -3,7 +3,6 @@
 from mailguard import events
 from mailguard.flow.hold import entry_for
 from mailguard.flow.setting import Ports
-from mailguard.quarantine.held import Act
 from mailguard.quarantine.retention import Retention
 
 
@@ -13,10 +12,11 @@ async def purge(ports: Ports, retention: Retention) -> int:
     The row stays as a tombstone that says what was there. Stopped between row and files, the next
     start deletes the files.
     """
-    due = await ports.held.due(retention)
-    for held in due:
-        addresses = [recipient.address for recipient in held.recipients]
-        await ports.held.act(held.id, Act.EXPIRE, addresses, entry_for("purge", held, ports.clock))
-        await ports.spool.remove(held.folder)
+    count = 0
+    for held in await ports.held.due(retention):
+        if not await ports.held.expire(held.id, retention, entry_for("purge", held, ports.clock)):
+            continue
+        count += 1
         events.purged(held.id)
-    return len(due)
+        await ports.spool.remove(held.folder)
+    return count

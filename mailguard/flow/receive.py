@@ -15,7 +15,7 @@ import time
 
 from mailguard import events
 from mailguard.errors import NextHopUnavailable, ScanFailed, SpoolUnavailable, StoreUnavailable
-from mailguard.flow.hold import keep, settle_one
+from mailguard.flow.hold import compose, keep, settle_one
 from mailguard.flow.plan import Plan, plan_for
 from mailguard.flow.record import Outcome, Word, record
 from mailguard.flow.setting import Ports, Setting
@@ -25,6 +25,9 @@ from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, Reply, taken_over
 from mailguard.policy.judge import Judgement
 from mailguard.ports import Delivery
 from mailguard.quarantine.held import Act, HeldMessage
+
+PROTECTED_S = 2.0
+"""For the evidence of a message that nothing of ours may delay; it normally takes milliseconds."""
 
 
 async def receive(
@@ -41,10 +44,10 @@ async def receive(
     queue_id = transaction.queue_id
     outcome = Outcome(reply=LOCAL_ERROR.naming(queue_id), word=Word.DEFERRED)
     try:
-        async with asyncio.timeout(setting.answer_s):
+        async with asyncio.timeout(setting.answer_s) as budget:
             judgement = await ports.judge.judge(transaction)
             judged = time.perf_counter()
-            outcome = await carry_out(transaction, judgement, delivery, ports, setting)
+            outcome = await carry_out(transaction, judgement, delivery, ports, setting, budget)
     except NextHopUnavailable as error:
         outcome = Outcome(reply=NEXT_HOP_DOWN.naming(queue_id), word=Word.DEFERRED)
         events.failed(queue_id, error)
@@ -68,8 +71,12 @@ async def carry_out(
     delivery: Delivery,
     ports: Ports,
     setting: Setting,
+    budget: asyncio.Timeout,
 ) -> Outcome:
-    """Do what the dispositions say. Raises TemporaryFailure when it cannot be done now."""
+    """Do what the dispositions say within `budget`, which ends once the next hop has spoken.
+
+    Raises TemporaryFailure when it cannot be done now.
+    """
     if len(judgement.dispositions) != len(transaction.envelope.recipients):
         # Nobody may fall between "passed" and "held".
         raise ScanFailed("not every recipient has a disposition")
@@ -78,10 +85,11 @@ async def carry_out(
         word = Word.REFUSED if plan.refusal.is_permanent else Word.DEFERRED
         return Outcome(reply=plan.refusal.naming(transaction.queue_id), word=word)
     if not plan.passed:
-        held = await keep(transaction, judgement, plan, ports, setting)
+        held = compose(transaction, judgement, plan, ports, setting)
+        await keep(held, transaction, judgement, plan, ports)
         return Outcome(reply=taken_over(transaction.queue_id), word=Word.HELD, held_id=held.id)
     if plan.keep:
-        return await _keep_and_relay(transaction, judgement, plan, delivery, ports, setting)
+        return await _keep_and_relay(transaction, judgement, plan, delivery, ports, setting, budget)
     reply = await _relay(transaction, plan, delivery, ports, setting)
     return Outcome(reply=reply, word=_word_for(reply))
 
@@ -93,24 +101,33 @@ async def _keep_and_relay(
     delivery: Delivery,
     ports: Ports,
     setting: Setting,
+    budget: asyncio.Timeout,
 ) -> Outcome:
     """Store first, as `pending`; then deliver; then say in the row how that ended."""
+    held = compose(transaction, judgement, plan, ports, setting)
+    # A child's call for help is not delayed for want of a copy (promise 6).
+    is_protected = all(disposition.is_protected for disposition in judgement.dispositions)
+    may_have_row = True
     try:
-        held = await keep(transaction, judgement, plan, ports, setting)
-    except (SpoolUnavailable, StoreUnavailable) as error:
-        if not all(disposition.is_protected for disposition in judgement.dispositions):
+        async with asyncio.timeout(PROTECTED_S if is_protected else None):
+            await keep(held, transaction, judgement, plan, ports)
+    except (SpoolUnavailable, StoreUnavailable, TimeoutError) as error:
+        if not is_protected:
             raise
-        # A child's call for help is not delayed for want of a copy (promise 6).
         events.evidence_missed(transaction.queue_id, error)
-        reply = await _relay(transaction, plan, delivery, ports, setting)
-        return Outcome(reply=reply, word=_word_for(reply))
+        may_have_row = isinstance(error, TimeoutError)
     try:
         reply = await _relay(transaction, plan, delivery, ports, setting)
+        # Must: the next hop has spoken, and no clock of ours may turn its word into another.
+        budget.reschedule(None)
     except BaseException as error:
         if isinstance(error, NextHopUnavailable) and error.may_have_accepted:
             events.dup_risk(transaction.queue_id, held.id, "no reply to the final dot")
-        await settle_one(held, None, (), "withdraw", ports)
+        if may_have_row:
+            await settle_one(held, None, (), "withdraw", ports)
         raise
+    if not may_have_row:
+        return Outcome(reply=reply, word=_word_for(reply))
     if not reply.is_positive:
         await settle_one(held, None, (), "withdraw", ports)
         return Outcome(reply=reply, word=_word_for(reply))

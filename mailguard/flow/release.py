@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mailguard import events
-from mailguard.errors import EvidenceDamaged, NextHopUnavailable
+from mailguard.errors import (
+    EvidenceDamaged,
+    MailGuardError,
+    NextHopUnavailable,
+    StoreUnavailable,
+)
 from mailguard.flow.hold import entry_for
 from mailguard.flow.setting import Ports
 from mailguard.mail.raw import Raw
@@ -21,6 +26,11 @@ FIRST_RETRY_S = 5.0
 
 LAST_RETRY_S = 300.0
 """Postfix's own `minimal_backoff_time`."""
+
+NO_LAST_WORD = Reply.of(
+    451, "4.4.2 The next hop gave no last word: ask whether it arrived before releasing it again"
+)
+"""Stands in the record for the reply that never came (RFC 3463 X.4.2)."""
 
 Answer = tuple[HeldRecipient, Reply]
 
@@ -54,14 +64,23 @@ async def deliver_released(ports: Ports, ports_of: Callable[[str], Ports], backo
         if not backoff.is_due(held.id, ports.clock.now()):
             continue
         tried += 1
-        if await _try_one(held, ports_of(held.listener), backoff):
+        try:
+            is_done = await _try_one(held, ports_of(held.listener), backoff)
+        except StoreUnavailable:
+            raise
+        except MailGuardError as error:
+            # One bad item stops nothing else; it is tried again like one whose next hop is down.
+            events.release_failed(held.id, backoff.push_back(held.id, ports.clock.now()), error)
+            continue
+        if is_done:
             backoff.due.pop(held.id, None)
     return tried
 
 
 async def _try_one(held: HeldMessage, ports: Ports, backoff: Backoff) -> bool:
     """Send one message once; True when no recipient of it is left waiting."""
-    waiting = [r for r in held.recipients if r.state is State.RELEASING]
+    # One address may stand in the envelope twice: it gets one copy.
+    waiting = list({r.address: r for r in held.recipients if r.state is State.RELEASING}.values())
     try:
         raw = await ports.spool.read(held)
     except EvidenceDamaged as error:
@@ -75,6 +94,8 @@ async def _try_one(held: HeldMessage, ports: Ports, backoff: Backoff) -> bool:
     except NextHopUnavailable as error:
         if error.may_have_accepted:
             events.dup_risk(held.queue_id, held.id, "no reply to the final dot")
+            await _give_back(held, waiting, ports)
+            return True
         answers = [(recipient, NEXT_HOP_DOWN) for recipient in waiting]
     await _end(held, [r for r, reply in answers if reply.is_positive], Act.SENT, answers, ports)
     await _end(held, [r for r, reply in answers if reply.is_permanent], Act.REFUSE, answers, ports)
@@ -85,6 +106,15 @@ async def _try_one(held: HeldMessage, ports: Ports, backoff: Backoff) -> bool:
     delay = backoff.push_back(held.id, ports.clock.now())
     events.release_delayed(held.id, delay, delayed[0])
     return False
+
+
+async def _give_back(held: HeldMessage, waiting: list[HeldRecipient], ports: Ports) -> None:
+    """It may have arrived or not. Sending it again could go on for ever, so a person decides."""
+    addresses = [recipient.address for recipient in waiting]
+    entry = entry_for("refused", held, ports.clock)
+    reply = str(NO_LAST_WORD)
+    await ports.held.act(held.id, Act.REFUSE, addresses, entry, reply=reply, dup_risk=True)
+    events.release_refused(held.id, len(addresses), NO_LAST_WORD)
 
 
 async def _send(

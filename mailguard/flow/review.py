@@ -52,11 +52,15 @@ def _addresses(held: HeldMessage, act: Act, wanted: Sequence[str]) -> list[str]:
         open_states = {State.HELD} if act is Act.RELEASE else {State.HELD, State.DELIVERED}
         open_now = [r.address for r in held.recipients if r.state in open_states]
         return open_now or [r.address for r in held.recipients]
-    known = {r.address.casefold(): r.address for r in held.recipients}
-    strangers = [address for address in wanted if address.casefold() not in known]
+    exact = {r.address for r in held.recipients}
+    alike: dict[str, list[str]] = {}
+    for address in exact:
+        alike.setdefault(address.casefold(), []).append(address)
+    strangers = [address for address in wanted if address.casefold() not in alike]
     if strangers:
         raise UserError(
             f"{held.id} was not addressed to {', '.join(strangers)}; "
-            f"its recipients are {', '.join(known.values())}"
+            f"its recipients are {', '.join(sorted(exact))}"
         )
-    return [known[address.casefold()] for address in wanted]
+    meant = ([a] if a in exact else alike[a.casefold()] for a in wanted)
+    return list(dict.fromkeys(address for addresses in meant for address in addresses))

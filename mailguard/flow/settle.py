@@ -5,7 +5,14 @@ from datetime import datetime
 from enum import Enum, auto
 
 from mailguard import events
-from mailguard.errors import IllegalTransition, MailGuardError, StoreUnavailable, UnknownItem
+from mailguard.errors import (
+    EvidenceDamaged,
+    IllegalTransition,
+    MailGuardError,
+    SpoolUnavailable,
+    StoreUnavailable,
+    UnknownItem,
+)
 from mailguard.flow.hold import apply_change, entry_for
 from mailguard.flow.setting import Ports
 from mailguard.quarantine.evidence import held_from_evidence
@@ -31,17 +38,17 @@ class Reconciled:
 
 async def settle(ports: Ports) -> None:
     """Try again what the database could not take when its transaction ended."""
-    waiting, ports.unsettled[:] = list(ports.unsettled), []
-    for change in waiting:
+    for change in list(ports.unsettled):
         try:
             held = await ports.held.by_id(change.held_id)
             await apply_change(change, held.folder, ports)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, SpoolUnavailable) as error:
             events.unsettled(change.queue_id, change.held_id, error)
-            ports.unsettled.append(change)
+            continue
         except (UnknownItem, IllegalTransition):
             # It got through the first time, and only the answer was lost.
-            continue
+            pass
+        ports.unsettled.remove(change)
 
 
 async def reconcile(ports: Ports, *, before: datetime | None = None) -> Reconciled:
@@ -84,6 +91,9 @@ class _Orphan(Enum):
 async def _look_at(folder: str, before: datetime | None, ports: Ports) -> _Orphan:
     try:
         held = held_from_evidence(await ports.spool.evidence_at(folder))
+        if held.school != ports.held.school:
+            # Adopting it here would put it where that school's reviewers do not look.
+            raise EvidenceDamaged(f"belongs to the school with the id {held.school!r}")
         if before is not None and held.received >= before:
             return _Orphan.LEFT
         if await _is_purged(held, ports):

@@ -16,7 +16,7 @@ from mailguard.quarantine.held import HeldId, new_held_id
 from mailguard.quarantine.retention import Retention
 from mailguard.scan.school import School
 from mailguard.smtp.limits import BareNewline, Limits, ListenerSettings
-from mailguard.smtp.nexthop import SmtpNextHop
+from mailguard.smtp.nexthop import SmtpNextHop, Timeouts
 from mailguard.store.audit_log import SqlAuditLog
 from mailguard.store.engine import Database, migrate
 from mailguard.store.held_store import SqlHeldStore
@@ -111,15 +111,18 @@ def retention_of(config: Config) -> Retention:
 class NextHops:
     """One pool of connections for each next hop of a process, however many listeners name it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, timeouts: Timeouts | None = None) -> None:
         self._hostname = hostname_of(config)
+        self._timeouts = timeouts
         self._hops: dict[str, SmtpNextHop] = {}
 
     def at(self, url: str) -> SmtpNextHop:
         """The next hop at ``smtp://host:port``."""
         if url not in self._hops:
             host, port = split_address(url.partition("://")[2])
-            self._hops[url] = SmtpNextHop(host, port, hostname=self._hostname)
+            self._hops[url] = SmtpNextHop(
+                host, port, hostname=self._hostname, timeouts=self._timeouts
+            )
         return self._hops[url]
 
     async def probe(self) -> None:

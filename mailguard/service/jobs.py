@@ -21,9 +21,14 @@ from mailguard.quarantine.retention import Retention
 from mailguard.service.compose import NextHops, Stores, open_stores, ports_of, retention_of
 from mailguard.service.relay import wait_for_end
 from mailguard.service.supervise import Leash
+from mailguard.smtp.nexthop import Timeouts
 
 RELEASE_EVERY_S = 1.0
 """A reviewer who waits for a release should not notice it."""
+
+PATIENT = Timeouts(final=600)
+"""Nobody waits for a release, so the next hop gets all the time of RFC 5321 §4.5.3.2.6 to answer:
+giving up earlier could deliver a message twice."""
 
 RECONCILE_EVERY_S = 300.0
 PURGE_EVERY_S = 3600.0
@@ -71,7 +76,7 @@ async def _reconcile_all(config: Config) -> None:
 
 async def _work(config: Config, leash: Leash) -> None:
     stores = open_stores(config)
-    hops = NextHops(config)
+    hops = NextHops(config, PATIENT)
     # A listener that is no longer configured: its mail goes out by the first one's next hop.
     first = config.listeners[0].next_hop
     urls = {listener.name: listener.next_hop for listener in config.listeners}

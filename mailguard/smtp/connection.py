@@ -131,7 +131,8 @@ class RelayProtocol(SMTP):
                     reply = conversation.fault(replies.LINE_TOO_LONG)
                 wire.send(reply)
                 if conversation.is_idle and self._listener.stopping.is_set():
-                    wire.send(replies.SHUTTING_DOWN)
+                    reply = replies.SHUTTING_DOWN
+                    wire.send(reply)
                     break
         except ClientGone:
             return
@@ -139,7 +140,7 @@ class RelayProtocol(SMTP):
             conversation.end()
             wire.flush()
         if not reply.is_positive:
-            events.refused_connection(peer, settings.name, str(reply))
+            events.refused_connection(peer, settings.name, reply)
 
     @property
     def handler(self) -> "asyncio.Task[None]":
@@ -166,7 +167,7 @@ class RelayProtocol(SMTP):
         self.loop.call_later(_LINGER_S, self.abort)
 
     def _turn_away(self, reply: Reply, peer: str) -> None:
-        events.refused_connection(peer, self._listener.settings.name, str(reply))
+        events.refused_connection(peer, self._listener.settings.name, reply)
         self._wire.send(reply)
         self._wire.flush()
 

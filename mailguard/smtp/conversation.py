@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 
 from mailguard import events
 from mailguard.errors import NextHopUnavailable
-from mailguard.mail.address import parse_path, printable
+from mailguard.mail.address import parameter, parse_path, printable
 from mailguard.mail.envelope import Envelope, Path, QueueId, Session, Transaction
 from mailguard.mail.headers import count_received
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, SYSTEM_FULL, Reply
 from mailguard.ports import Delivery
 from mailguard.smtp import replies
+from mailguard.smtp.body import IN_MEMORY
 from mailguard.smtp.extension import announced, refuse
 from mailguard.smtp.gate import is_for_school
 from mailguard.smtp.listener import Listener, make_queue_id
@@ -43,6 +44,9 @@ class _Open:
     delivery: Delivery
     sender: Path
     recipients: list[Path] = field(default_factory=list)
+    announced: int = 0
+    """Bytes, as SIZE says (RFC 1870)."""
+
     asked: bool = False
     """There was a RCPT, accepted or not."""
 
@@ -160,7 +164,8 @@ class Conversation:
             return self.fault(refusal)
         self._queue_id = make_queue_id(self._listener.clock.now())
         delivery = await self._listener.next_hop.open()
-        self._open = _Open(delivery=delivery, sender=parsed.path)
+        announced = int(parameter(parsed.parameters, b"SIZE") or 0)
+        self._open = _Open(delivery=delivery, sender=parsed.path, announced=announced)
         accepted = False
         try:
             reply = await delivery.mail(argument)
@@ -196,7 +201,9 @@ class Conversation:
             return self.fault(replies.BAD_ARGUMENT)
         if not mail.recipients:
             return self.fault(replies.NO_RECIPIENTS if mail.asked else replies.RCPT_FIRST)
-        if not await self._listener.has_room():
+        if mail.announced > IN_MEMORY and not await self._listener.has_room():
+            # A small message needs no disk here: what must be kept is refused by who keeps it, and
+            # the rest, a child's call for help among it, goes on.
             return self._ours(SYSTEM_FULL)
         mail.in_data = True
         raw = await self._read_data()

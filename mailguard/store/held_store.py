@@ -39,6 +39,11 @@ class SqlHeldStore:
         self._school = school
         self._stopwatch = stopwatch
 
+    @property
+    def school(self) -> str:
+        """The id of the school whose rows these are."""
+        return self._school
+
     async def add(self, held: HeldMessage, entry: AuditEntry) -> None:
         """Insert a row whose files are already durable. Durable on return.
 
@@ -92,15 +97,38 @@ class SqlHeldStore:
             ids = select(HeldMessages.id).where(
                 HeldMessages.id.in_(self._ids(tuple(FINISHED))), HeldMessages.touched <= latest
             )
-            rows = connection.execute(ids.add_columns(HeldMessages.touched))
-            touched: dict[str, int] = {row.id: row.touched for row in rows}
-            return [
-                held
-                for held in load(connection, ids)
-                if due_for_purge(held, timedelta(seconds=now - touched[held.id]), retention)
-            ]
+            return self._due_among(connection, ids, now, retention)
 
         return await self._database.write(work)
+
+    async def expire(self, held_id: HeldId, retention: Retention, entry: AuditEntry) -> bool:
+        """Turn a message into its tombstone if it is still due; False when it no longer is.
+
+        Looked at again in the same transaction: a reviewer may have decided since it was listed.
+        """
+
+        def work(connection: Connection) -> bool:
+            this = select(HeldMessages.id).where(HeldMessages.id == held_id)
+            due = self._due_among(connection, this, self._now(connection), retention)
+            for held in due:
+                addresses = [recipient.address for recipient in held.recipients]
+                decision = Decision(by=entry.actor, at=entry.at)
+                self._save(connection, apply_to(held, Act.EXPIRE, addresses, decision))
+                append_in(connection, self._school, entry)
+            return bool(due)
+
+        return await self._database.write(work)
+
+    def _due_among(
+        self, connection: Connection, ids: Ids, now: int, retention: Retention
+    ) -> Sequence[HeldMessage]:
+        rows = connection.execute(ids.add_columns(HeldMessages.touched))
+        touched: dict[str, int] = {row.id: row.touched for row in rows}
+        return [
+            held
+            for held in load(connection, ids)
+            if due_for_purge(held, timedelta(seconds=now - touched[held.id]), retention)
+        ]
 
     async def act(
         self,

@@ -10,6 +10,7 @@
 Blocking calls run in threads of the spool's own: a slow disk must not stop the database thread.
 """
 
+import errno
 import fcntl
 import glob
 import mmap
@@ -258,6 +259,10 @@ def _content(path: Path) -> bytes | mmap.mmap:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         raise EvidenceDamaged(f"{path.parent.name}: {path.name} is missing") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise EvidenceDamaged(f"{path.parent.name}: {path.name} is a link") from None
+        raise
     with os.fdopen(descriptor, "rb") as file:
         if os.fstat(descriptor).st_size < MAPPED:
             return file.read()

@@ -125,8 +125,11 @@ async def test_scan_worker_that_overruns_is_killed_unscanned_and_held(ruleset: R
 
 async def test_a_new_worker_takes_over_from_a_dead_one(pool: ScanPool) -> None:
     good = await pool.read(LARGE)
+    os.kill(children()[0], signal.SIGSTOP)
+    reading = asyncio.create_task(pool.read(LARGE))
+    await asyncio.sleep(0)
     os.kill(children()[0], signal.SIGKILL)
-    bad = await pool.read(LARGE)
+    bad = await reading
 
     again = await pool.read(LARGE)
 
@@ -151,3 +154,12 @@ async def test_a_small_message_never_waits_for_a_worker(ruleset: Ruleset) -> Non
     judgement = await ScanJudge(ruleset, policy, pool, budget_s=20).judge(small)
 
     assert [finding.symbol.name for finding in judgement.report.findings] == ["THREAT_TEST"]
+
+
+async def test_a_worker_that_died_while_idle_costs_no_message(pool: ScanPool) -> None:
+    good = await pool.read(LARGE)
+    os.kill(children()[0], signal.SIGKILL)
+    assert pool._process is not None
+    await pool._process.wait()
+
+    assert await pool.read(LARGE) == good

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from mailguard.flow.hold import entry_for
 from mailguard.flow.purge import purge
 from mailguard.flow.receive import receive
-from mailguard.flow.setting import Ports, Setting
+from mailguard.flow.review import confirm
+from mailguard.flow.setting import Ports, ReviewPorts, Setting
 from mailguard.policy.disposition import Action
 from mailguard.quarantine.held import State
 from mailguard.quarantine.retention import Retention
@@ -40,3 +42,18 @@ async def test_what_nobody_has_reviewed_is_never_purged(judging: Judging, settin
     (held,) = await ports.held.select()
     assert count == 0
     assert held.state is State.HELD
+
+
+async def test_what_is_decided_while_purging_is_kept(judging: Judging, setting: Setting) -> None:
+    ports = judging(Action.FLAG)
+    await receive(transaction(), FakeDelivery(), ports, setting)
+    (listed,) = await ports.held.due(AT_ONCE)
+    reviewing = ReviewPorts(held=ports.held, clock=ports.clock)
+    await confirm(listed.id, by="J Smith", reason="third time", ports=reviewing)
+
+    entry = entry_for("purge", listed, ports.clock)
+    is_gone = await ports.held.expire(listed.id, AT_ONCE, entry)
+
+    (held,) = await ports.held.select()
+    assert not is_gone
+    assert held.state is State.CONFIRMED

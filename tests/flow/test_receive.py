@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from mailguard.errors import NextHopUnavailable, ScanFailed, SpoolUnavailable, StoreUnavailable
 from mailguard.flow.receive import receive
 from mailguard.flow.setting import Mode, Ports, Setting
@@ -391,3 +393,62 @@ async def test_store_failing_after_delivery_still_answers_250_and_is_settled_lat
     (held,) = await rows(ports)
     assert reply == OK
     assert [r.state for r in held.recipients] == [State.HELD, State.DELIVERED]
+
+
+async def test_budget_spent_after_the_next_hop_accepted_still_answers_250(
+    judging: Judging, setting: Setting
+) -> None:
+    ports = judging(Action.FLAG)
+    real = ports.held
+
+    class Stuck:
+        school = real.school
+        add = staticmethod(real.add)
+
+        async def act(self, *_: object, **__: object) -> None:
+            await asyncio.sleep(0.3)
+            raise StoreUnavailable("locked")
+
+    stuck = replace(ports, held=Stuck())
+    reply = await receive(sent_to(1), FakeDelivery(), stuck, replace(setting, answer_s=0.1))
+
+    assert reply == OK
+    assert len(ports.unsettled) == 1
+
+
+async def test_a_childs_call_for_help_does_not_wait_for_a_stuck_disk(
+    judging: Judging, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hanging:
+        async def store(self, *_: object) -> None:
+            await asyncio.Event().wait()
+
+        async def remove(self, *_: object) -> None:
+            return None
+
+    monkeypatch.setattr("mailguard.flow.receive.PROTECTED_S", 0.05)
+    ports = replace(judging(Action.FLAG, protected=True), spool=Hanging())
+
+    reply = await receive(sent_to(1), FakeDelivery(), ports, setting)
+
+    assert reply == OK
+
+
+async def test_a_failing_removal_does_not_change_the_next_hops_answer(
+    judging: Judging, setting: Setting
+) -> None:
+    ports = judging(Action.FLAG)
+    real = ports.spool
+
+    class Sticky:
+        store = staticmethod(real.store)
+
+        async def remove(self, *_: object) -> None:
+            raise SpoolUnavailable("read-only file system")
+
+    delivery = FakeDelivery(replies={"DATA": [REFUSAL]})
+
+    reply = await receive(sent_to(1), delivery, replace(ports, spool=Sticky()), setting)
+
+    assert reply == REFUSAL
+    assert len(ports.unsettled) == 1

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from mailguard.errors import NextHopUnavailable
 from mailguard.flow.receive import receive
 from mailguard.flow.release import Backoff, deliver_released
@@ -83,11 +81,10 @@ async def test_a_released_message_is_sent_once(judging: Judging, setting: Settin
     assert len(ports.next_hop.opened) == 1
 
 
-@pytest.mark.parametrize("error", [GONE, GONE_AFTER_DOT], ids=["before dot", "after dot"])
 async def test_release_while_next_hop_is_down_is_tried_again(
-    judging: Judging, setting: Setting, error: Exception
+    judging: Judging, setting: Setting
 ) -> None:
-    ports = with_next_hop(judging(Action.HOLD), FakeDelivery(replies={"DATA": [error]}))
+    ports = with_next_hop(judging(Action.HOLD), FakeDelivery(replies={"DATA": [GONE]}))
     await released(ports, setting)
     backoff = Backoff()
 
@@ -98,6 +95,58 @@ async def test_release_while_next_hop_is_down_is_tried_again(
 
     assert too_soon == 0
     assert (await the_row(ports)).state is State.RELEASED
+
+
+async def test_a_release_without_a_last_word_is_never_sent_again_by_itself(
+    judging: Judging, setting: Setting
+) -> None:
+    ports = with_next_hop(judging(Action.HOLD), FakeDelivery(replies={"DATA": [GONE_AFTER_DOT]}))
+    await released(ports, setting)
+
+    await deliver(ports)
+    tried = await deliver(ports)
+
+    held = await the_row(ports)
+    assert tried == 0
+    assert held.state is State.HELD
+    assert held.dup_risk
+    assert "no last word" in held.recipients[0].reply
+
+
+async def test_one_unreadable_item_stops_no_other_release(
+    judging: Judging, setting: Setting, tmp_path: Path
+) -> None:
+    ports = with_next_hop(judging(Action.HOLD))
+    reviewing = ReviewPorts(held=ports.held, clock=ports.clock)
+    for _ in range(2):
+        await receive(transaction(to=["r0@elmpark.example"]), FakeDelivery(), ports, setting)
+    for held in await ports.held.select():
+        await release(held.id, by="J Smith", reason="homework", ports=reviewing)
+    first = sorted(tmp_path.glob("spool/*/*/*/*/message.eml"))[0]
+    first.unlink()
+    first.mkdir()
+
+    await deliver(ports)
+
+    states = [held.state for held in await ports.held.select()]
+    assert states == [State.RELEASING, State.RELEASED]
+
+
+async def test_an_address_twice_in_the_envelope_gets_one_copy(
+    judging: Judging, setting: Setting
+) -> None:
+    twice = ("r0@elmpark.example", "r0@elmpark.example")
+    delivery = FakeDelivery()
+    ports = with_next_hop(judging(Action.HOLD, Action.HOLD, to=twice), delivery)
+    await receive(transaction(to=twice), FakeDelivery(), ports, setting)
+    (held,) = await ports.held.select()
+    reviewing = ReviewPorts(held=ports.held, clock=ports.clock)
+    await release(held.id, by="J Smith", reason="homework", ports=reviewing)
+
+    await deliver(ports)
+
+    assert delivery.commands.count("RCPT <r0@elmpark.example>") == 1
+    assert [r.state for r in (await the_row(ports)).recipients] == [State.RELEASED] * 2
 
 
 async def test_a_clock_that_jumps_back_does_not_delay_a_release(

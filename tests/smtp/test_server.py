@@ -249,7 +249,7 @@ class TestReplies:
 
         assert code(reply) == "451 4.3.0"
 
-    async def test_without_room_for_evidence_data_is_452_and_the_session_goes_on(
+    async def test_without_room_a_large_message_is_452_and_the_session_goes_on(
         self, start_relay: Any, connect: Any
     ) -> None:
         room = iter([False, True])
@@ -260,11 +260,24 @@ class TestReplies:
         relay = await start_relay(has_room=has_room)
         client = await connect(relay)
 
-        await client.begin()
+        await client.begin(b"<ana@elmpark.example> SIZE=2000000")
         first = await client.ask(b"DATA")
         second = await client.data(b"Hello\r\n")
 
         assert (code(first), second) == ("452 4.3.1", "250 2.0.0 Taken")
+
+    async def test_without_room_a_small_message_is_judged_all_the_same(
+        self, start_relay: Any, connect: Any
+    ) -> None:
+        async def has_room() -> bool:
+            return False
+
+        relay = await start_relay(has_room=has_room)
+        client = await connect(relay)
+
+        await client.begin()
+
+        assert await client.data(b"Please help me\r\n") == "250 2.0.0 Taken"
 
     async def test_a_broken_look_for_room_is_451(self, start_relay: Any, connect: Any) -> None:
         async def has_room() -> bool:
@@ -273,7 +286,7 @@ class TestReplies:
         relay = await start_relay(has_room=has_room)
         client = await connect(relay)
 
-        await client.begin()
+        await client.begin(b"<ana@elmpark.example> SIZE=2000000")
         replies = [await client.ask(b"DATA"), await client.ask(b"NOOP")]
 
         assert [code(reply) for reply in replies] == ["451 4.3.0", "250 2.0.0"]

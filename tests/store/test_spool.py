@@ -314,7 +314,7 @@ async def test_a_symbolic_link_is_not_followed(spool: DiskSpool, root: Path) -> 
     message.rename(root / "elsewhere")
     message.symlink_to(root / "elsewhere")
 
-    with pytest.raises(SpoolUnavailable):
+    with pytest.raises(EvidenceDamaged, match="is a link"):
         await spool.read(HELD)
 
 
