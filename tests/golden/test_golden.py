@@ -16,6 +16,9 @@ from mailguard.testing import mail, transaction
 
 MAILS = sorted(Path(__file__).parent.glob("*.eml"))
 
+LINES = (Path(__file__).parent / "lines.txt").read_text("utf-8").splitlines()
+"""Innocent sentences, a trap each: idiom, sport, lessons, errands, reports of what others did."""
+
 POLICIES = Path(__file__).parents[3] / "shared" / "policies"
 """The two policies that MailGuard serves; not part of the project, so not always there."""
 
@@ -129,6 +132,12 @@ def test_an_innocent_mail_stays_at_or_below_flag(file: Path, judge: Judge) -> No
     report = judge(raw)
 
     assert ([], ()) == (above_flag(report), report.failed)
+
+
+def test_no_innocent_line_is_held(judge: Judge) -> None:
+    held = {line: above_flag(judge(mail(line))) for line in LINES}
+
+    assert {} == {line: symbols for line, symbols in held.items() if symbols}
 
 
 @pytest.mark.parametrize("file", POLICY_TEXTS)
