@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -171,6 +172,8 @@ def mailguard(folder: Path, sink: int, workers: int) -> Iterator[tuple[int, int]
 
 def main() -> None:
     """Measure and print."""
+    # So that what was started is ended when we are told to stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = read_options()
     generator = build_generator(options.generator)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
@@ -241,7 +244,7 @@ def build_generator(source: Path) -> Path:
 def read_options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--generator", type=Path, default=ROOT.parent / "shared/bench/lg.c")
+    parser.add_argument("--generator", type=Path, default=ROOT / "bench/lg.c")
     parser.add_argument("--corpus", type=Path, help="send the files below this folder")
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=4)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailguard import logs
+from mailguard import events, logs
 from mailguard.testing import CANARY
 
 
@@ -16,6 +16,8 @@ def log_lines() -> io.StringIO:
     lines = io.StringIO()
     logs.configure(level="debug", to=lines)
     logging.getLogger().setLevel(logging.DEBUG)
+    # The logger is bound at its first use, and must not be by a command that a test runs.
+    events.stopped("nothing: the tests begin")
     return lines
 
 

@@ -4,7 +4,7 @@ import inspect
 import io
 import logging
 
-from mailguard import events
+from mailguard import events, logs
 from mailguard.errors import ScanFailed
 from mailguard.mail.reply import Reply
 from mailguard.testing import CANARY
@@ -44,6 +44,7 @@ def test_of_a_next_hops_reply_only_the_codes_are_logged(log_lines: io.StringIO) 
 
 
 def test_a_librarys_own_record_is_reduced_to_its_place(log_lines: io.StringIO) -> None:
+    logs.configure(level="debug", to=log_lines)
     logging.getLogger("some.library").warning("could not parse %s", CANARY)
 
     last = log_lines.getvalue().splitlines()[-1]
@@ -52,6 +53,7 @@ def test_a_librarys_own_record_is_reduced_to_its_place(log_lines: io.StringIO) -
 
 
 def test_aiosmtpds_logger_is_silent(log_lines: io.StringIO) -> None:
+    logs.configure(level="debug", to=log_lines)
     before = log_lines.getvalue()
 
     logging.getLogger("mail.log").info("%r >> %r", "peer", CANARY)

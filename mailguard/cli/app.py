@@ -53,6 +53,9 @@ INTERRUPTED = 128 + 2
 """As a shell reports death by SIGINT."""
 
 
+NOT_ALLOWED = "You may not do this: run it with sudo, or as the user that runs MailGuard."
+
+
 class _Commands(click.Group):
     """Imports a command's module when that command is run or asked for help."""
 
@@ -94,7 +97,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return os.EX_CONFIG
     except MailGuardError as error:
         click.echo(f"mailguard: {error}", err=True)
-        if type(error) in REMEDIES:
+        if "Permission denied" in str(error):
+            click.echo(NOT_ALLOWED, err=True)
+        elif type(error) in REMEDIES:
             click.echo(REMEDIES[type(error)], err=True)
         return 1
     except click.Abort:

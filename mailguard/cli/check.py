@@ -9,7 +9,7 @@ import click
 from mailguard import logs
 from mailguard.cli.checks.network import check_listeners, check_next_hops, check_service
 from mailguard.cli.checks.result import Check, Result
-from mailguard.cli.checks.school import check_directory, check_rules, check_school
+from mailguard.cli.checks.school import check_directory, check_mode, check_rules, check_school
 from mailguard.cli.checks.storage import (
     check_audit_log,
     check_database,
@@ -24,6 +24,7 @@ from mailguard.service.compose import open_stores
 
 CHECKS: Mapping[str, Check] = {
     "school": check_school,
+    "mode": check_mode,
     "directory": check_directory,
     "rules": check_rules,
     "database": check_database,

@@ -8,8 +8,10 @@ import click
 from mailguard.cli.config_text import compose_example, compose_table, toml_value
 from mailguard.cli.options import config_option, load
 from mailguard.cli.output import print_facts
+from mailguard.cli.ruleset import load_rules
 from mailguard.config import find_config, walk_keys
-from mailguard.errors import UserError
+from mailguard.errors import ConfigError, UserError
+from mailguard.service.load import load_policy
 
 
 @click.group()
@@ -28,13 +30,22 @@ def command() -> None:
 def check(config_file: str | None) -> None:
     """Say whether the configuration can be used.
 
-    Every mistake is named with its key, what is wrong and what would be right; the exit status is
-    then 78. Whether the rest of the world fits it, `mailguard check` says.
+    Every mistake is named with its key, what is wrong and what would be right, those in the
+    directory file and in the school's own rules too; the exit status is then 78. Whether the
+    rest of the world fits it, `mailguard check` says.
 
     \b
     mailguard config check --config /etc/mailguard/mailguard.toml
     """
-    load(config_file)
+    config = load(config_file)
+    problems: list[str] = []
+    for read in (load_policy, load_rules):
+        try:
+            read(config)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
     click.echo(f"{find_config(config_file)}: no mistakes found")
 
 

@@ -186,6 +186,12 @@ class RelaySection(Section):
     scan_s: int = Field(default=20, ge=1, le=120)
     """Seconds for judging; beyond it the message counts as unread and policy decides."""
 
+    @model_validator(mode="after")
+    def _scan_fits_into_answer(self) -> "RelaySection":
+        if self.scan_s >= self.answer_s:
+            raise ValueError("relay.scan_s: judging must take less than the whole relay.answer_s")
+        return self
+
 
 class LimitsSection(Section):
     """What one client, one message or one address may use."""

@@ -79,6 +79,7 @@ def record(
         symbols=() if unlisted else symbols,
         unscanned=unscanned,
         disposition=str(chief.action),
+        alert=any(disposition.alert for disposition in judgement.dispositions),
         outcome=str(outcome.word),
         held_id=outcome.held_id,
         reply=outcome.reply,

@@ -202,6 +202,9 @@ def _read_leaf(
     data, wrong = decode_transfer(entity.body, entity.field("content-transfer-encoding"))
     if wrong:
         yield Defect(part=number, name=wrong)
+    if wrong == "unknown_transfer_encoding":
+        # Some mail programs know it, and show their reader what no rule has seen.
+        yield Unread(part=number, reason="transfer_encoding")
     if entity.is_container and entity.depth >= allowance.depth:
         yield Unread(part=number, reason="too_deep")
     elif kind in ENCLOSING:

@@ -1,6 +1,6 @@
 """Text as a reader sees it: the bounded, folded view of a message that rules and detectors get."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from mailguard.mail.attachment import Attachment, Extract, describe, read_attachment
@@ -110,7 +110,7 @@ def look(message: Message, extracts: tuple[Extract, ...] = ()) -> MessageView:
         draft.add(part.number, Where.FILENAME, part.filename)
     return MessageView(
         message=message,
-        segments=_without_repetition(draft.segments),
+        segments=_owned(message, _without_repetition(draft.segments)),
         attachments=tuple(
             describe(part, known.get(part.number)) for part in message.parts if part.is_attachment
         ),
@@ -135,6 +135,21 @@ def _add_attachment(draft: _Draft, part: Part, extract: Extract | None) -> None:
     if reason:
         draft.miss(part.number, reason)
     draft.add(part.number, Where.ATTACHMENT, text)
+
+
+def _owned(message: Message, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Where all is quoted and nothing answered, take the quotation for the author's own words.
+
+    Whoever looks as if quoting would else be read by no rule. A child who passes on what it was
+    sent adds a word of its own, or replies.
+    """
+    is_reply = message.header("in-reply-to") or message.header("references")
+    if is_reply or any(segment.where is Where.BODY for segment in segments):
+        return segments
+    return tuple(
+        replace(segment, where=Where.BODY) if segment.where is Where.QUOTED else segment
+        for segment in segments
+    )
 
 
 def _without_repetition(segments: list[Segment]) -> tuple[Segment, ...]:

@@ -11,7 +11,7 @@ import pytest
 
 from mailguard.cli.app import run
 from mailguard.config import Config, load_config
-from mailguard.flow.hold import keep
+from mailguard.flow.hold import compose, keep
 from mailguard.flow.plan import plan_for
 from mailguard.policy.disposition import Action
 from mailguard.quarantine.held import HeldMessage
@@ -124,7 +124,8 @@ def hold(config: Config) -> Hold:
         async def keep_it() -> HeldMessage:
             stores = open_stores(config)
             ports = ports_of(stores, FakeJudge(judgement), FakeNextHop(), [])
-            held = await keep(received, judgement, plan, ports, setting)
+            held = compose(received, judgement, plan, ports, setting)
+            await keep(held, received, judgement, plan, ports)
             await stores.close()
             return held
 

@@ -32,6 +32,26 @@ async def check_school(config: Config, stores: Stores) -> AsyncIterator[Result]:
     )
 
 
+async def check_mode(config: Config, stores: Stores) -> AsyncIterator[Result]:
+    """Is anything held, and is anybody told?"""
+    if config.mode == "observe":
+        yield Result(
+            name="mode",
+            ok=True,
+            what="It only observes: everything is relayed, and nothing is kept or listed, not even "
+            "a child's call for help. The log says what would have been held.",
+            do='Look for "disposition=hold" in the log, and set mode = "enforce" soon.',
+        )
+    else:
+        yield Result(name="mode", ok=True, what="What offends is held.")
+    yield Result(
+        name="alerts",
+        ok=True,
+        what="Nobody is told by mail yet, of alerts or of anything else.",
+        do="Look at `mailguard quarantine list` every day.",
+    )
+
+
 async def check_directory(config: Config, stores: Stores) -> AsyncIterator[Result]:
     """Can pupils be told from staff? Raises ConfigError for a directory file that is wrong."""
     directory = load_policy(config).directory
