@@ -45,10 +45,10 @@ def test_of_a_next_hops_reply_only_the_codes_are_logged(log_lines: io.StringIO) 
 
 def test_a_librarys_own_record_is_reduced_to_its_place(log_lines: io.StringIO) -> None:
     logs.configure(level="debug", to=log_lines)
-    logging.getLogger("some.library").warning("could not parse %s", CANARY)
+    logging.getLogger("other.package").warning("could not parse %s", CANARY)
 
     last = log_lines.getvalue().splitlines()[-1]
-    assert "event=library logger=some.library place=test_privacy.py:" in last
+    assert "event=library logger=other.package place=test_privacy.py:" in last
     assert CANARY not in last
 
 

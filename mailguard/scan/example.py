@@ -48,6 +48,8 @@ def compose(
         f"To: {to}",
         *([f"Cc: {cc}"] if cc else []),
         f"Subject: {subject}",
+        # Else a quotation that nobody answers would count as the author's own words.
+        *(["In-Reply-To: <1@finch.example>"] if quoted else []),
         "MIME-Version: 1.0",
         *(_mixed(body, attachment, filename) if attachment or filename else _plain(body)),
     ]

@@ -223,3 +223,16 @@ def test_a_bomb_is_looked_at_in_two_seconds(raw: bytes) -> None:
     look(message)
 
     assert process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("header", "place"),
+    [("", "body"), ("In-Reply-To: <1@b.example>\n", "quoted")],
+    ids=["new", "reply"],
+)
+def test_a_message_that_is_all_quotation_is_its_authors_unless_it_replies(
+    header: str, place: str
+) -> None:
+    actual = view(f"{header}Subject: s\n\n> nobody answers this\n")
+
+    assert [("1", place, "nobody answers this")] == [s for s in shown(actual) if s[0]]
