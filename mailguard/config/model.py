@@ -140,8 +140,10 @@ class PolicySection(Section):
     `flag`, `hold`, `reject` or `defer`."""
 
     unscanned: Mapping[str, Level] = Field(default_factory=dict)
-    """For a reason why something could not be read (`format`, `encrypted`, `timeout`, …), the
-    level it has, 0 to 4."""
+    """For a reason why something could not be read, the level it has, 0 to 4: `format`, `image`,
+    `audio`, `video` (0 if not set here), `external`, `encrypted` (1; 2 between a pupil and the
+    outside), `partial`, `too_long`, `too_deep`, `too_many_parts`, `header_too_big`,
+    `transfer_encoding`, `engine`, `timeout`, `killed` (2)."""
 
     @model_validator(mode="after")
     def _only_what_a_school_may_choose(self) -> "PolicySection":

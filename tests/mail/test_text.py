@@ -236,3 +236,9 @@ def test_a_message_that_is_all_quotation_is_its_authors_unless_it_replies(
     actual = view(f"{header}Subject: s\n\n> nobody answers this\n")
 
     assert [("1", place, "nobody answers this")] == [s for s in shown(actual) if s[0]]
+
+
+def test_a_part_in_an_unknown_transfer_encoding_is_unread() -> None:
+    actual = view("Content-Transfer-Encoding: x-uuencode\n\nbegin 644 a\n")
+
+    assert actual.unread == (Unread(part="1", reason="transfer_encoding"),)
