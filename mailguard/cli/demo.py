@@ -125,6 +125,10 @@ def _show_arrivals(sent: Sequence[Sent], stage: Stage) -> None:
         "as they were sent,\nwith one Received: line in front. "
         "The rest waits in quarantine for a person to decide."
     )
+    click.echo(
+        "“alert” is for what somebody must know at once. Nobody is told by mail yet: until then\n"
+        "it stands in `mailguard quarantine list`."
+    )
 
 
 def _review(samples: Mapping[str, Sample], kept: Mapping[str, Kept], stage: Stage) -> None:
