@@ -143,6 +143,7 @@ def test_kill_between_dot_and_reply_loses_no_held_message(
 
     restart(service)
     messages = kept(service)
+    assert "event=evidence_missing" not in service.log
     assert [m for m in relay.markers if not any(m in message for message in messages)] == []
     assert sink.messages() == []
     assert deaths_by_signal(service, "relay-1") >= max(3, relay.deaths)
@@ -172,6 +173,7 @@ def test_kill_in_a_mixed_transaction_loses_neither_half(
 
     restart(service)
     held, arrived = kept(service), sink.messages()
+    assert "event=evidence_missing" not in service.log
     for marker in relay.markers:
         assert any(marker in message for message in held)
         assert any(marker in message for message in arrived)
