@@ -7,7 +7,7 @@ from them, and a test checks that both are current.
 from mailguard.config.keys import walk_keys
 from mailguard.config.load import DEFAULT_PATH, find_config, load_config, parse_config
 from mailguard.config.model import Config, ListenerSection, RulesSection
-from mailguard.config.values import split_address
+from mailguard.config.values import split_address, split_period
 
 __all__ = [
     "DEFAULT_PATH",
@@ -18,5 +18,6 @@ __all__ = [
     "load_config",
     "parse_config",
     "split_address",
+    "split_period",
     "walk_keys",
 ]

@@ -47,6 +47,7 @@ def parse_config(text: str, *, folder: Path, name: str = "configuration") -> Con
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:
     directory, storage, rules = config.directory, config.storage, config.rules
+    metrics = config.metrics
     file = str(folder / directory.file) if directory.file else ""
     return config.model_copy(
         update={
@@ -58,5 +59,6 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
                 }
             ),
             "rules": rules.model_copy(update={"local": str(folder / rules.local)}),
+            "metrics": metrics.model_copy(update={"folder": str(folder / metrics.folder)}),
         }
     )

@@ -7,17 +7,24 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mailguard.config.values import (
     Address,
+    AddressOrNone,
     DatabaseUrl,
     Days,
     Domain,
+    LocalTime,
     Network,
     NextHopUrl,
+    NextHopUrlOrNone,
     Pattern,
+    Period,
     PersonAddress,
+    PersonAddressOrNone,
+    Weekday,
     Zone,
 )
 from mailguard.mail.envelope import Origin
 from mailguard.policy.disposition import Action
+from mailguard.report.helplines import DEFAULT_HELPLINES
 from mailguard.scan.finding import Category, Level
 
 
@@ -234,6 +241,55 @@ class RetentionSection(Section):
     """Ledger rows: who wrote to whom and what became of it, without content."""
 
 
+class DigestSection(Section):
+    """The daily summary for the headteacher, and for whoever stands in where one may not be shown
+    something."""
+
+    time: LocalTime = "07:30"
+    """When it is sent, in `school.timezone`, HH:MM."""
+
+    days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
+    """Days of the week on which it is sent."""
+
+    holidays: tuple[Period, ...] = ()
+    """Days on which it is not sent: single days (`2026-12-25`) and periods, both ends included
+    (`2026-12-21/2027-01-01`). The next one covers them."""
+
+    detail: Literal["people", "reference"] = "people"
+    """`people` names the pupils and staff of an item, `reference` never does. Nobody is ever named
+    where self-harm, a disclosure, grooming or professional conduct is concerned."""
+
+    helplines: tuple[str, ...] = DEFAULT_HELPLINES
+    """Shown at the end of every digest and alert."""
+
+
+class MailSection(Section):
+    """MailGuard's own mail: digests and alerts."""
+
+    sender: PersonAddressOrNone = ""
+    """The address it comes from; empty means mailguard@ and the first of `school.domains`."""
+
+    next_hop: NextHopUrlOrNone = ""
+    """The mail server that takes it; empty means the next hop of the first listener."""
+
+
+class CanarySection(Section):
+    """The self-test: a known-bad and a known-good message through every listener."""
+
+    minutes: int = Field(default=15, ge=0, le=1440)
+    """How often; 0 switches it off."""
+
+
+class MetricsSection(Section):
+    """Figures for Prometheus, without content or addresses."""
+
+    address: AddressOrNone = ""
+    """host:port that serves them over HTTP under `/metrics`; empty means nowhere."""
+
+    folder: str = "/run/mailguard/metrics"
+    """Where the processes leave their figures for the one that serves them; emptied by a reboot."""
+
+
 class LogSection(Section):
     """How logs look; they go to standard error, where systemd's journal takes them."""
 
@@ -261,6 +317,10 @@ class Config(Section):
     relay: RelaySection = RelaySection()
     limits: LimitsSection = LimitsSection()
     retention: RetentionSection = RetentionSection()
+    digest: DigestSection = DigestSection()
+    mail: MailSection = MailSection()
+    canary: CanarySection = CanarySection()
+    metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
 
     @model_validator(mode="after")

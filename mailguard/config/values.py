@@ -2,11 +2,12 @@
 
 import ipaddress
 import re
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 
 def _check_domain(value: str) -> str:
@@ -73,12 +74,45 @@ def _check_database(value: str) -> str:
     return value
 
 
+def _check_time(value: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError("write a time of day as HH:MM, e.g. 07:30")
+    return value
+
+
+def split_period(value: str) -> tuple[date, date]:
+    """The first and the last day of ``YYYY-MM-DD`` or ``YYYY-MM-DD/YYYY-MM-DD``.
+
+    Raises ValueError with what would be right.
+    """
+    first, _, last = value.partition("/")
+    try:
+        days = date.fromisoformat(first), date.fromisoformat(last or first)
+    except ValueError:
+        raise ValueError("write a day or a period, e.g. 2026-12-21/2027-01-01") from None
+    if days[0] > days[1]:
+        raise ValueError("it ends before it begins; write the first day first")
+    return days
+
+
+def _check_period(value: str) -> str:
+    split_period(value)
+    return value
+
+
+LocalTime = Annotated[str, AfterValidator(_check_time)]
+# TOML has dates of its own: 2026-12-25 without quotes is one.
+Period = Annotated[str, BeforeValidator(str), AfterValidator(_check_period)]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Domain = Annotated[str, AfterValidator(_check_domain)]
 PersonAddress = Annotated[str, AfterValidator(_check_person)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 Network = Annotated[str, AfterValidator(_check_network)]
 Address = Annotated[str, AfterValidator(_check_address)]
 NextHopUrl = Annotated[str, AfterValidator(_check_next_hop)]
+PersonAddressOrNone = Annotated[str, AfterValidator(lambda v: v and _check_person(v))]
+AddressOrNone = Annotated[str, AfterValidator(lambda v: v and _check_address(v))]
+NextHopUrlOrNone = Annotated[str, AfterValidator(lambda v: v and _check_next_hop(v))]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
 Pattern = Annotated[str, Field(min_length=1, pattern=r"^[^\s@]*@?[^\s@]+$")]
 Days = Annotated[int, Field(ge=0, le=36500)]

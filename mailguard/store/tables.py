@@ -17,6 +17,8 @@ from sqlalchemy import (
     MetaData,
     Text,
     TypeDecorator,
+    UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -73,7 +75,11 @@ class HeldMessages(Table):
     """One row for each message in quarantine; after a purge, its tombstone."""
 
     __tablename__ = "held_messages"
-    __table_args__ = (Index(None, "school", "id"), Index(None, "school", "received"))
+    __table_args__ = (
+        Index(None, "school", "id"),
+        Index(None, "school", "received"),
+        Index(None, "school", "alert", "told"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     school: Mapped[str]
@@ -98,6 +104,9 @@ class HeldMessages(Table):
 
     touched: Mapped[int] = mapped_column(BigInteger)
     """Counted seconds (see :class:`Clocks`) when anything last happened to it."""
+
+    told: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The mails that its alert asks for have been made."""
 
 
 class HeldRecipients(Table):
@@ -178,6 +187,73 @@ class LedgerRows(Table):
     ms: Mapped[int]
     written: Mapped[int] = mapped_column(BigInteger)
     """Counted seconds when the row was written."""
+
+
+class OwnMails(Table):
+    """One row for each mail of ours to one person; see :mod:`mailguard.report.own_mail`."""
+
+    __tablename__ = "own_mails"
+    __table_args__ = (
+        UniqueConstraint("message_id"),
+        Index(None, "school", "standing"),
+        Index(None, "school", "kind", "recipient", "id"),
+        UniqueConstraint("school", "kind", "about", "recipient"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    school: Mapped[str]
+    kind: Mapped[str]
+    about: Mapped[str]
+    recipient: Mapped[str]
+    message_id: Mapped[str]
+    created: Mapped[datetime]
+    raw: Mapped[bytes]
+    since: Mapped[datetime | None]
+    until: Mapped[datetime | None]
+    ledger_upto: Mapped[int | None] = mapped_column(BigInteger)
+    audit_upto: Mapped[int | None] = mapped_column(BigInteger)
+    canary_upto: Mapped[int | None] = mapped_column(BigInteger)
+    standing: Mapped[str]
+    reply: Mapped[str]
+    ended: Mapped[datetime | None]
+    spent: Mapped[bool]
+    """Its key was used: it has come back through a listener once."""
+
+
+class Secrets(Table):
+    """Random keys, each made at its first use."""
+
+    __tablename__ = "secrets"
+
+    school: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[bytes]
+
+
+class CanaryRuns(Table):
+    """One row for each self-test of a listener, the last thousand."""
+
+    __tablename__ = "canary_runs"
+    __table_args__ = (Index(None, "school", "listener", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    school: Mapped[str]
+    at: Mapped[datetime]
+    listener: Mapped[str]
+    failure: Mapped[str]
+
+
+class CanaryMarks(Table):
+    """What happened to a test message that is under way."""
+
+    __tablename__ = "canary_marks"
+    __table_args__ = (Index(None, "school", "token"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    school: Mapped[str]
+    token: Mapped[str]
+    event: Mapped[str]
+    at: Mapped[datetime]
 
 
 class Clocks(Table):

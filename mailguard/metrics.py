@@ -1,0 +1,1 @@
+"""Every metric of MailGuard, named by the conventions of Prometheus."""

@@ -1,0 +1,1 @@
+"""What we tell people: digests and alerts. They are composed here, and sent elsewhere."""
