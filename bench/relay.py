@@ -153,14 +153,20 @@ def wait_for(port: int) -> None:
 
 
 @contextmanager
-def mailguard(folder: Path, sink: int, workers: int) -> Iterator[tuple[int, int]]:
+def mailguard(
+    folder: Path, sink: int, workers: int, *, figures: bool = False
+) -> Iterator[tuple[int, int]]:
     """The service; yields its port and session id."""
+    name = f"mailguard-{workers}{'-figures' if figures else ''}"
+    metrics = (
+        f'[metrics]\naddress = "127.0.0.1:{free_port()}"\nfolder = "{folder}/{name}.figures"\n'
+    )
     service = Service(
-        folder=folder / f"mailguard-{workers}",
+        folder=folder / name,
         next_hop=sink,
         cache=folder / "cache",
         workers=workers,
-        extra='[log]\nlevel = "warning"\n',
+        extra='[log]\nlevel = "warning"\n' + (metrics if figures else ""),
     )
     service.start()
     assert service.process is not None
@@ -193,12 +199,14 @@ def main() -> None:
             running([smtp_sink, "-u", "nobody", f"127.0.0.1:{sink}", "1000"], sink) as sink_id,
             running([sys.executable, "-c", DISCARD, str(discard)], discard) as discard_id,
             mailguard(folder, sink, 1) as (one, one_id),
+            mailguard(folder, sink, 1, figures=True) as (figures, figures_id),
             mailguard(folder, sink, 2) as (two, two_id),
         ):
             targets = (
                 ("straight to the sink", sink, sink_id),
                 ("bare aiosmtpd, discarding", discard, discard_id),
                 ("MailGuard, 1 worker", one, one_id),
+                ("the same, keeping figures", figures, figures_id),
                 ("MailGuard, 2 workers", two, two_id),
             )
             for sessions in options.sessions:

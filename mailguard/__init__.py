@@ -1,3 +1,3 @@
 """MailGuard: an e-mail gateway filter and monitoring milter for schools."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

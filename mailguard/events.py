@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from mailguard import metrics
 from mailguard.errors import MailGuardError, UserError
 from mailguard.mail.reply import Reply
 
@@ -30,6 +31,17 @@ def process_died(process: str, status: int, restart_in_s: float) -> None:
     _log.error("process_died", process=process, status=status, restart_in_s=restart_in_s)
 
 
+def process_stuck(process: str, silent_s: float) -> None:
+    """A process of the service gave no sign of life for so long; it is killed and started again."""
+    _log.error("process_stuck", process=process, silent_s=round(silent_s, 1))
+
+
+def metrics_unavailable(error: Exception) -> None:
+    """Figures cannot be kept in `metrics.folder`, or not be served; all else goes on."""
+    why = error.strerror if isinstance(error, OSError) else None
+    _log.error("metrics_unavailable", error=why or _describe(error))
+
+
 def connected(peer: str, listener: str) -> None:
     """A client connected."""
     _log.debug("connected", peer=peer, listener=listener)
@@ -37,6 +49,7 @@ def connected(peer: str, listener: str) -> None:
 
 def refused_connection(peer: str, listener: str, reply: Reply) -> None:
     """A client was turned away at the greeting, or cut off for its behaviour."""
+    metrics.connection_refused(listener, reply.code)
     _log.warning("refused_connection", peer=peer, listener=listener, reply=_code(reply))
 
 
@@ -83,7 +96,8 @@ def concluded(
         sender=sender,
         recipients=list(recipients),
         relationship=relationship,
-        level=level,
+        # Not `level`: that is the line's own.
+        verdict=f"L{level}",
         symbols=list(symbols),
         unscanned=list(unscanned),
         disposition=disposition,
@@ -98,6 +112,7 @@ def concluded(
 
 def failed(queue_id: str, error: BaseException) -> None:
     """A transaction ended in 451 through a fault of ours or of the world's."""
+    metrics.failed(error)
     _log.error("failed", queue_id=queue_id, error=_describe(error))
 
 
@@ -121,34 +136,65 @@ def unsettled(queue_id: str, held_id: str, error: Exception) -> None:
     _log.error("unsettled", queue_id=queue_id, held_id=held_id, error=_describe(error))
 
 
-def decided(held_id: str, decision: str, by: str, recipients: int) -> None:
-    """A reviewer released or confirmed."""
-    _log.info("decided", held_id=held_id, decision=decision, by=by, recipients=recipients)
+def decided(queue_id: str, held_id: str, decision: str, by: str, recipients: int) -> None:
+    """A reviewer released, confirmed or closed."""
+    _log.info(
+        "decided",
+        queue_id=queue_id,
+        held_id=held_id,
+        decision=decision,
+        by=by,
+        recipients=recipients,
+    )
 
 
-def released(held_id: str, recipients: int, reply: Reply) -> None:
+def released(queue_id: str, held_id: str, recipients: int, reply: Reply) -> None:
     """The next hop took a released message."""
-    _log.info("released", held_id=held_id, recipients=recipients, reply=_code(reply))
+    metrics.release_ended("released")
+    _log.info(
+        "released", queue_id=queue_id, held_id=held_id, recipients=recipients, reply=_code(reply)
+    )
 
 
-def release_refused(held_id: str, recipients: int, reply: Reply) -> None:
+def release_refused(queue_id: str, held_id: str, recipients: int, reply: Reply) -> None:
     """The next hop refused a released message for good; it is held again."""
-    _log.warning("release_refused", held_id=held_id, recipients=recipients, reply=_code(reply))
+    metrics.release_ended("refused")
+    _log.warning(
+        "release_refused",
+        queue_id=queue_id,
+        held_id=held_id,
+        recipients=recipients,
+        reply=_code(reply),
+    )
 
 
-def release_delayed(held_id: str, retry_in_s: float, reply: Reply) -> None:
+def release_delayed(queue_id: str, held_id: str, retry_in_s: float, reply: Reply) -> None:
     """A released message could not be sent now and is tried again."""
-    _log.warning("release_delayed", held_id=held_id, retry_in_s=retry_in_s, reply=_code(reply))
+    metrics.release_ended("delayed")
+    _log.warning(
+        "release_delayed",
+        queue_id=queue_id,
+        held_id=held_id,
+        retry_in_s=retry_in_s,
+        reply=_code(reply),
+    )
 
 
-def release_failed(held_id: str, retry_in_s: float, error: Exception) -> None:
+def release_failed(queue_id: str, held_id: str, retry_in_s: float, error: Exception) -> None:
     """A released message could not be read or recorded; it is tried again."""
-    _log.error("release_failed", held_id=held_id, retry_in_s=retry_in_s, error=_describe(error))
+    metrics.release_ended("failed")
+    _log.error(
+        "release_failed",
+        queue_id=queue_id,
+        held_id=held_id,
+        retry_in_s=retry_in_s,
+        error=_describe(error),
+    )
 
 
-def purged(held_id: str) -> None:
+def purged(queue_id: str, held_id: str) -> None:
     """Retention deleted a message's content; its tombstone stays."""
-    _log.info("purged", held_id=held_id)
+    _log.info("purged", queue_id=queue_id, held_id=held_id)
 
 
 def reconciled(*, adopted: int, settled: int, missing: int, leftovers: int) -> None:
@@ -156,9 +202,9 @@ def reconciled(*, adopted: int, settled: int, missing: int, leftovers: int) -> N
     _log.info("reconciled", adopted=adopted, settled=settled, missing=missing, leftovers=leftovers)
 
 
-def evidence_missing(held_id: str) -> None:
+def evidence_missing(queue_id: str, held_id: str) -> None:
     """A row has no evidence in the spool."""
-    _log.error("evidence_missing", held_id=held_id)
+    _log.error("evidence_missing", queue_id=queue_id, held_id=held_id)
 
 
 def evidence_unreadable(folder: str, error: Exception) -> None:
@@ -166,19 +212,95 @@ def evidence_unreadable(folder: str, error: Exception) -> None:
     _log.error("evidence_unreadable", folder=folder, error=_describe(error))
 
 
-def scan_worker_died(reason: str) -> None:
+def scan_worker_died(queue_id: str, reason: str) -> None:
     """A judging process was killed or died; its message got an `unscanned` finding."""
-    _log.error("scan_worker_died", reason=reason)
+    metrics.scan_worker_died(reason)
+    _log.error("scan_worker_died", queue_id=queue_id, reason=reason)
 
 
 def ledger_lost(rows: int) -> None:
     """Ledger rows were dropped because the database did not take them."""
+    metrics.ledger_lost(rows)
     _log.error("ledger_lost", rows=rows)
+
+
+def digests_owed(about: str, people: int) -> None:
+    """The digests of a day are made, for so many people; they are sent from now on."""
+    _log.info("digests_owed", about=about, people=people)
+
+
+def own_mail_accepted(kind: str, about: str, message_id: str, reply: Reply) -> None:
+    """The next hop took a digest or an alert of ours."""
+    _log.info(
+        "own_mail_accepted", kind=kind, about=about, message_id=message_id, reply=_code(reply)
+    )
+
+
+def own_mail_delayed(
+    kind: str, about: str, message_id: str, retry_in_s: float, reply: Reply
+) -> None:
+    """The next hop did not take a mail of ours; it is tried again."""
+    _log.warning(
+        "own_mail_delayed",
+        kind=kind,
+        about=about,
+        message_id=message_id,
+        retry_in_s=retry_in_s,
+        reply=_code(reply),
+    )
+
+
+def own_mail_refused(kind: str, about: str, message_id: str, reply: Reply) -> None:
+    """The next hop refused a digest for good; it is not tried again."""
+    _log.error(
+        "own_mail_refused", kind=kind, about=about, message_id=message_id, reply=_code(reply)
+    )
+
+
+def own_mail_unanswered(kind: str, about: str, message_id: str) -> None:
+    """The next hop gave no last word about a mail of ours: a digest is not sent again, an alert
+    is, and may arrive twice."""
+    _log.error("own_mail_unanswered", kind=kind, about=about, message_id=message_id)
+
+
+def own_mail_passed(queue_id: str) -> None:
+    """A mail of ours came back through a listener with a good key, and was passed on unjudged."""
+    _log.info("own_mail_passed", queue_id=queue_id)
+
+
+def alert_owed(queue_id: str, held_id: str, people: int) -> None:
+    """A message carries an alert, and the mails to those who are told of it are made. `held_id` is
+    empty for one of which no copy could be kept."""
+    _log.warning("alert_owed", queue_id=queue_id, held_id=held_id, people=people)
+
+
+def alert_to_nobody(queue_id: str, held_id: str) -> None:
+    """A message carries an alert, and nobody is left who may be told."""
+    _log.error("alert_to_nobody", queue_id=queue_id, held_id=held_id)
+
+
+def alert_answers_us(queue_id: str, held_id: str) -> None:
+    """A message with an alert is an automatic answer to a mail of ours: nobody is mailed."""
+    _log.warning("alert_answers_us", queue_id=queue_id, held_id=held_id)
+
+
+def alert_unwritten(queue_id: str) -> None:
+    """The service stops, and nobody could be told of a message without a copy."""
+    _log.error("alert_unwritten", queue_id=queue_id)
 
 
 def job_failed(job: str, error: BaseException) -> None:
     """A scheduled job broke; it runs again at its next time."""
+    metrics.job_failed(job)
     _log.error("job_failed", job=job, error=_describe(error))
+
+
+def canary(listener: str, failure: str) -> None:
+    """A listener was tested; `failure` says in words what is wrong, empty when nothing is."""
+    if failure:
+        _log.warning("canary", listener=listener, ok=False, failure=failure)
+    else:
+        _log.info("canary", listener=listener, ok=True)
 
 
 def _code(reply: Reply) -> str:

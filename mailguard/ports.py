@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -278,11 +278,12 @@ class OwnMailStore(Protocol):
         """The key under which our mail is signed: 32 random bytes, made at the first call."""
         ...
 
-    async def owe(self, mails: Sequence[OwnMail], *, told: HeldId | None = None) -> int:
+    async def owe(self, mails: Sequence[OwnMail], *, told: Sequence[HeldId] = ()) -> int:
         """Insert those whose (kind, about, recipient) has no row yet; return how many they were.
 
-        With `told`, that held message is marked, in the same transaction, as one that somebody was
-        told about. Digests of the same recipient that still wait become superseded.
+        With `told`, these held messages are marked, in the same transaction, as ones that somebody
+        was told about; if one of them is marked already, nothing is done: somebody else was faster.
+        Digests of the same recipient that still wait become superseded.
         """
         ...
 
@@ -297,7 +298,15 @@ class OwnMailStore(Protocol):
         ...
 
     async def of(self, kind: Kind, about: str) -> Sequence[OwnMail]:
-        """All that were made about this day or held message."""
+        """All that were made about this day or held message, oldest first."""
+        ...
+
+    async def recent(self, kind: Kind, limit: int) -> Sequence[OwnMail]:
+        """The `limit` made last, oldest first."""
+        ...
+
+    async def exists(self, message_ids: Sequence[str]) -> bool:
+        """Whether one of these is the Message-ID of a mail of ours."""
         ...
 
     async def note_failure(self, mail: OwnMail, reply: str) -> None:
@@ -308,9 +317,13 @@ class OwnMailStore(Protocol):
         """Record how it ended, with the audit entry, and forget its content."""
         ...
 
+    async def settle_alert(self, held_id: HeldId, entry: AuditEntry) -> None:
+        """Mark a held message as told though no mail was made; `entry` says why."""
+        ...
+
     async def untold(self) -> Sequence[HeldMessage]:
         """The held messages that carry an alert nobody was sent yet, oldest first; not those that
-        are still `pending`."""
+        are still `pending`, nor those whose content is gone."""
         ...
 
     async def spend(self, message_id: str) -> bool:
@@ -345,6 +358,10 @@ class Counts:
     failed_tests: int
     upto: Mark
     """How far the tables have grown now."""
+
+    about: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What the audit entries are about, by action, oldest first: so that whoever may not know of a
+    message can be given totals without it."""
 
 
 class Figures(Protocol):

@@ -78,6 +78,18 @@ def test_a_missing_file_is_a_config_error_that_says_what_to_do(tmp_path: Path) -
         load_config(tmp_path / "none.toml")
 
 
+def test_a_file_that_may_not_be_read_wants_sudo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    with pytest.raises(ConfigError, match="Permission denied; use sudo, or name another file"):
+        load_config(tmp_path / "mailguard.toml")
+
+
 def test_a_file_that_is_not_utf8_is_a_config_error(tmp_path: Path) -> None:
     file = tmp_path / "mailguard.toml"
     file.write_bytes(b'mode = "\xff"')

@@ -11,6 +11,7 @@ import pytest
 from mailguard.cli.app import COMMANDS, app
 from mailguard.cli.config_text import compose_table
 from mailguard.config import Config
+from mailguard.metrics.catalogue import CATALOGUE, Kind
 from mailguard.quarantine.held import State
 from mailguard.scan.finding import Level
 from mailguard.service.load import load_ruleset, school_of
@@ -116,6 +117,28 @@ def test_every_log_event_has_a_row_and_no_row_lacks_an_event() -> None:
     documented = set(re.findall(r"^\| `(\w+)` \|", sections(read("logs.md"))["Log events"], re.M))
 
     assert events == documented
+
+
+def test_every_metric_has_a_row_with_its_type_labels_and_help_and_no_row_lacks_a_metric() -> None:
+    kinds = {Kind.COUNTER: "counter", Kind.HISTOGRAM: "histogram"}
+    rows = [
+        f"| `{metric.name}` | {kinds.get(metric.kind, 'gauge')} "
+        f"| {', '.join(f'`{label}`' for label in metric.labels)} | {metric.says} |"
+        for metric in CATALOGUE
+    ]
+
+    assert rows == re.findall(r"^\| `mailguard_\w+` \|.*$", read("metrics.md"), re.M)
+
+
+@pytest.mark.parametrize("label", sorted({label for m in CATALOGUE for label in m.labels}))
+def test_the_values_of_every_label_are_named(label: str) -> None:
+    page = read("metrics.md")
+
+    assert re.search(rf"^\| (`\w+`, )*`{label}`(, `\w+`)* \|", page, re.M) or label in NAMES_ITSELF
+
+
+NAMES_ITSELF = {"version", "ruleset", "code"}
+"""Labels that need no explanation."""
 
 
 @pytest.mark.parametrize("name", ["design.md", "flow.md", "glossary.md", "rules.md"])

@@ -11,9 +11,9 @@ from mailguard.testing import CANARY
 
 
 def test_the_suite_keeps_what_is_logged(log_lines: io.StringIO) -> None:
-    events.purged("01TESTITEM")
+    events.purged("QUEUEID", "01TESTITEM")
 
-    assert "event=purged held_id=01TESTITEM" in log_lines.getvalue()
+    assert "event=purged queue_id=QUEUEID held_id=01TESTITEM" in log_lines.getvalue()
 
 
 def test_an_unknown_exception_is_logged_by_type_and_place_only(log_lines: io.StringIO) -> None:

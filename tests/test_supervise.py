@@ -15,7 +15,8 @@ from mailguard.testing.service import wait_until
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
-from mailguard.service.supervise import Leash, Supervisor
+from mailguard.service.leash import Leash
+from mailguard.service.supervise import Supervisor
 
 folder = Path(sys.argv[1])
 
@@ -28,15 +29,33 @@ def body(leash: Leash) -> int:
     (folder / "orphan-ended").touch()
     return 0
 
-supervisor = Supervisor(
-    {{"a": body, "b": body}}, grace_s={grace}, on_ready=(folder / "ready").touch
-)
+def tell(state: str) -> None:
+    with (folder / "told").open("a") as told:
+        print(state, file=told)
+    if state == "READY=1":
+        (folder / "ready").touch()
+
+{before}
+supervisor = Supervisor({{"a": body, "b": body}}, grace_s={grace}, tell=tell)
 sys.exit(supervisor.run())
 """
 
 
-def start(folder: Path, *, prelude: str = "pass", grace: float = 5) -> "subprocess.Popen[bytes]":
-    program = textwrap.dedent(PROGRAM.format(prelude=prelude, grace=grace))
+NO_MEMORY_ONCE = """
+answers = [BlockingIOError(11, "Resource temporarily unavailable")]
+fork = os.fork
+def fork_or_fail():
+    if answers:
+        raise answers.pop()
+    return fork()
+os.fork = fork_or_fail
+"""
+
+
+def start(
+    folder: Path, *, prelude: str = "pass", before: str = "", grace: float = 5
+) -> "subprocess.Popen[bytes]":
+    program = textwrap.dedent(PROGRAM.format(prelude=prelude, before=before, grace=grace))
     return subprocess.Popen([sys.executable, "-c", program, str(folder)])
 
 
@@ -97,3 +116,26 @@ def test_children_see_that_their_parent_is_gone(folder: Path) -> None:
 
     process.wait(10)
     wait_until((folder / "orphan-ended").exists)
+
+
+def test_a_process_that_dies_as_soon_as_it_is_ready_is_started_ever_later(folder: Path) -> None:
+    prelude = "(folder / str(os.getpid())).touch(); leash.tell_ready(); return 1"
+    process = start(folder, prelude=prelude)
+
+    # Both, after 0.2, 0.4, 0.8 and 1.6 seconds.
+    wait_until(lambda: len(children(folder)) >= 10, 30)
+
+    process.terminate()
+    assert process.wait(10) == 0
+    born = sorted((folder / str(pid)).stat().st_mtime for pid in children(folder))
+    assert born[-1] - born[0] > 2
+
+
+def test_a_process_that_cannot_be_started_is_tried_again_and_the_others_go_on(folder: Path) -> None:
+    process = start(folder, before=NO_MEMORY_ONCE)
+
+    wait_until((folder / "ready").exists)
+
+    process.terminate()
+    assert process.wait(10) == 0
+    assert len(children(folder)) == 2

@@ -31,8 +31,9 @@ COMMANDS: Mapping[str, str] = {
     "scan": "Judge messages in files, and say why.",
     "rules": "List, explain and test the rules.",
     "quarantine": "Review held messages: list, show, export, release, confirm.",
+    "digest": "Show and send the daily summary, and see what became of it.",
     "audit": "Read and verify the audit log.",
-    "db": "Create or upgrade the database.",
+    "db": "Create, upgrade, back up and restore the database.",
     "config": "Check, show and explain the configuration.",
 }
 """Each command and its one line of help: here, so that ``--help`` need not load all of them."""

@@ -7,6 +7,7 @@ from typing import Any
 from mailguard.cli.output import local_time
 from mailguard.ports import AuditEntry
 from mailguard.quarantine.held import STANDING, HeldMessage
+from mailguard.report.reference import reference_of
 
 Evidence = dict[str, Any]
 """A parsed ``evidence.json``; see quarantine/README.md."""
@@ -28,6 +29,11 @@ def to_json(held: HeldMessage) -> dict[str, object]:
     }
 
 
+def state_of(held: HeldMessage) -> str:
+    """Where it stands, in a word, and who closed it."""
+    return f"{held.state}, closed by {held.closed.by}" if held.closed else held.state.value
+
+
 def history_to_json(history: Sequence[AuditEntry]) -> list[dict[str, object]]:
     """What the audit log has about a message, oldest first."""
     return [
@@ -41,14 +47,20 @@ def describe(
 ) -> Iterator[tuple[str, str]]:
     """Yield what is known as names and values; `evidence` is None when it cannot be read."""
     yield "id", held.id
+    yield "reference", reference_of(held.id)
     yield "state", f"The message {STANDING[held.state]}."
+    if held.closed:
+        when = local_time(held.closed.at, zone)
+        yield "closed", f"Closed by {held.closed.by}, {when}: {held.closed.reason}"
     if held.alert:
         yield "alert", "The safeguarding lead should know of this at once."
     yield "received", _arrival(held, evidence, zone)
     yield "from", held.sender or "<> (an automatic reply or bounce)"
     for recipient in held.recipients:
         reply = f"; the next hop said: {recipient.reply}" if recipient.reply else ""
-        yield "to", f"{recipient.address} ({recipient.relationship}), {recipient.state}{reply}"
+        closed = f", closed by {recipient.closed.by}" if recipient.closed else ""
+        state = f"{recipient.state}{closed}{reply}"
+        yield "to", f"{recipient.address} ({recipient.relationship}), {state}"
     yield (
         "level",
         f"L{held.level}{', sealed' if held.sealed else ''}{', alert' if held.alert else ''}",

@@ -8,6 +8,7 @@ import click
 from mailguard.cli.config_text import compose_example, compose_table, toml_value
 from mailguard.cli.options import config_option, load
 from mailguard.cli.output import print_facts
+from mailguard.cli.postfix_text import compose_lines, find_handovers, read_postfix
 from mailguard.cli.ruleset import load_rules
 from mailguard.config import find_config, walk_keys
 from mailguard.errors import ConfigError, UserError
@@ -113,3 +114,29 @@ def explain(key: str | None, markdown: bool) -> None:
                 ("default", toml_value(default)),
             ]
         )
+
+
+@command.command()
+@click.option(
+    "--used",
+    is_flag=True,
+    help="Print only where Postfix hands mail to MailGuard now; exit status 1 when it does.",
+)
+@config_option
+def postfix(used: bool, config_file: str | None) -> int:
+    """Print the lines that this machine's Postfix needs; nothing is changed.
+
+    They follow from the configuration and from what `postconf` says of this machine.
+
+    \b
+    mailguard config postfix
+    """
+    config = load(config_file)
+    found = read_postfix()
+    if not used:
+        click.echo(compose_lines(config, found))
+        return 0
+    handovers = find_handovers(config, found) if found else []
+    for words in handovers:
+        click.echo(words)
+    return 1 if handovers else 0

@@ -1,4 +1,4 @@
-"""``mailguard quarantine release`` and ``confirm``: a reviewer's two decisions."""
+"""``mailguard quarantine release``, ``confirm`` and ``close``: a reviewer's decisions."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ import click
 
 from mailguard.cli.options import as_option, by_option, config_option, load
 from mailguard.cli.output import printable
+from mailguard.cli.reference import find
 from mailguard.cli.stores import is_serving, with_stores
 from mailguard.cli.viewing import Viewer
 from mailguard.errors import UserError
@@ -23,7 +24,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 def _decision_options(command: _Command) -> _Command:
-    """Add what both decisions need: whom, why, by whom."""
+    """Add what every decision needs: whom, why, by whom."""
     for option in (
         click.argument("held_ids", metavar="ID...", nargs=-1, required=True),
         click.option("--reason", required=True, metavar="TEXT", help="Why, in a few words."),
@@ -74,17 +75,17 @@ def release(
     config = load(config_file)
     person = Viewer.of(viewer, config)
 
-    async def decide(held_id: str, stores: Stores) -> bool:
-        await person.check(await stores.held.by_id(held_id), stores)
+    async def decide(held: HeldMessage, stores: Stores) -> bool:
+        await person.check(held, stores)
         held = await review.release(
-            held_id, by=by, reason=reason, recipients=recipients, ports=review_ports(stores)
+            held.id, by=by, reason=reason, recipients=recipients, ports=review_ports(stores)
         )
         addresses = {r.address for r in held.recipients if r.state is State.RELEASING}
         if wait_s is not None:
             held = await _wait(held, addresses, wait_s, stores)
         copies = [r for r in held.recipients if r.address in addresses]
         for copy in copies:
-            click.echo(f"{held_id}: {_standing(copy, has_waited=wait_s is not None)}")
+            click.echo(f"{held.id}: {_standing(copy, has_waited=wait_s is not None)}")
         return wait_s is None or all(copy.state is State.RELEASED for copy in copies)
 
     status = with_stores(config, lambda stores: _decide_all(held_ids, decide, stores))
@@ -113,12 +114,44 @@ def confirm(
     config = load(config_file)
     person = Viewer.of(viewer, config)
 
-    async def decide(held_id: str, stores: Stores) -> bool:
-        await person.check(await stores.held.by_id(held_id), stores)
+    async def decide(held: HeldMessage, stores: Stores) -> bool:
+        await person.check(held, stores)
         await review.confirm(
-            held_id, by=by, reason=reason, recipients=recipients, ports=review_ports(stores)
+            held.id, by=by, reason=reason, recipients=recipients, ports=review_ports(stores)
         )
-        click.echo(f"{held_id}: confirmed")
+        click.echo(f"{held.id}: confirmed")
+        return True
+
+    return with_stores(config, lambda stores: _decide_all(held_ids, decide, stores))
+
+
+@click.command()
+@_decision_options
+def close(
+    held_ids: tuple[str, ...],
+    reason: str,
+    recipients: tuple[str, ...],
+    by: str,
+    viewer: str | None,
+    config_file: str | None,
+) -> int:
+    """Note that you have looked at messages that were delivered with a flag, or sealed.
+
+    They stay where they are, and no digest asks about them again. A message that is held cannot be
+    closed: release or confirm it.
+
+    \b
+    mailguard quarantine close MG-7K3QFM --reason "spoke to both; a quarrel about a game"
+    """
+    config = load(config_file)
+    person = Viewer.of(viewer, config)
+
+    async def decide(held: HeldMessage, stores: Stores) -> bool:
+        await person.check(held, stores)
+        await review.close(
+            held.id, by=by, reason=reason, recipients=recipients, ports=review_ports(stores)
+        )
+        click.echo(f"{held.id}: closed")
         return True
 
     return with_stores(config, lambda stores: _decide_all(held_ids, decide, stores))
@@ -126,14 +159,14 @@ def confirm(
 
 async def _decide_all(
     held_ids: tuple[str, ...],
-    decide: Callable[[str, Stores], Awaitable[bool]],
+    decide: Callable[[HeldMessage, Stores], Awaitable[bool]],
     stores: Stores,
 ) -> int:
     """Decide about each message; one that cannot be decided keeps no other from it."""
     status = 0
     for held_id in held_ids:
         try:
-            if not await decide(held_id, stores):
+            if not await decide(await find(held_id, stores), stores):
                 status = 1
         except UserError as error:
             click.echo(f"mailguard: {error}", err=True)

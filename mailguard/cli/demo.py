@@ -34,6 +34,11 @@ from mailguard.service.load import load_directory
 SHOWN, RELEASED, CONFIRMED = "threat", "lines from the play", "bullying"
 """The titles of the samples that the reviewer of the demo decides about."""
 
+ALERT, DIGEST = "MailGuard alert", "MailGuard daily summary"
+"""How the subjects of MailGuard's own mail begin."""
+
+HEADTEACHER = "head@elmpark.example"
+
 PATIENCE_S = 20
 """For a reply, and for the release: the service looks every second."""
 
@@ -84,7 +89,9 @@ def _perform(folder: Path, *, stays: bool) -> None:
         kept = read_kept(stage.config_file)
         _show_outcomes(sent, kept, load_directory(load_config(stage.config_file)))
         _show_arrivals(sent, stage)
+        _show_alerts(kept, stage)
         _review(samples, kept, stage)
+        _show_digest(stage)
         _advise(stage, stays=stays)
         if stays:
             _wait_for_interrupt()
@@ -118,17 +125,29 @@ def _show_outcomes(sent: Sequence[Sent], kept: Mapping[str, Kept], directory: Di
 
 def _show_arrivals(sent: Sequence[Sent], stage: Stage) -> None:
     """Compare what arrived at the mail server behind MailGuard with what was sent."""
-    arrived = [delivered.file.read_bytes() for delivered in stage.next_hop.delivered]
+    arrived = [delivered.file.read_bytes() for delivered in stage.delivered]
     exact = [raw for raw in arrived if any(raw.endswith(each.sample.raw) for each in sent)]
     click.echo(
         f"{len(arrived)} messages arrived at the mail server, {len(exact)} of them byte for byte "
         "as they were sent,\nwith one Received: line in front. "
         "The rest waits in quarantine for a person to decide."
     )
+
+
+def _show_alerts(kept: Mapping[str, Kept], stage: Stage) -> None:
+    """Wait for the mail about each message that somebody must know of at once."""
+    expected = sum(copy.held.alert for copy in kept.values())
+    deadline = time.monotonic() + PATIENCE_S
+    while len(stage.own_mail(ALERT)) < expected and time.monotonic() < deadline:
+        time.sleep(0.1)
+    alerts = stage.own_mail(ALERT)
+    people = ", ".join(sorted({alert.to for alert in alerts}))
     click.echo(
-        "“alert” is for what somebody must know at once. Nobody is told by mail yet: until then\n"
-        "it stands in `mailguard quarantine list`."
+        f"“alert” is for what somebody must know at once: {len(alerts)} mails went to {people}.\n"
+        "They name nobody and quote nothing:"
     )
+    for alert in alerts[:1]:
+        click.echo(f"  Subject: {alert.subject}")
 
 
 def _review(samples: Mapping[str, Sample], kept: Mapping[str, Kept], stage: Stage) -> None:
@@ -147,6 +166,17 @@ def _review(samples: Mapping[str, Sample], kept: Mapping[str, Kept], stage: Stag
     _run(stage, "quarantine", "confirm", ids[CONFIRMED], *reason)
     _heading("Nobody can change afterwards what was done: the audit log is a chain")
     _run(stage, "audit", "verify", "--evidence")
+
+
+def _show_digest(stage: Stage) -> None:
+    """Show the daily summary of what has just been done, mail it, and prove that it arrived."""
+    _heading("What the headteacher reads in the morning: the daily summary, of this demo")
+    _run(stage, "digest", "preview")
+    _heading("It goes to the mail server by itself on every school day; here it goes once more")
+    _run(stage, "digest", "send", "--again")
+    head = [letter for letter in stage.own_mail(DIGEST) if letter.to == HEADTEACHER]
+    if head:
+        click.echo(f"It arrived, for {head[-1].to}: “{head[-1].subject}”.")
 
 
 def _run(stage: Stage, *words: str) -> None:

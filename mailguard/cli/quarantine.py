@@ -9,25 +9,36 @@ from pathlib import Path
 import click
 
 from mailguard.cli import decide
-from mailguard.cli.case import Evidence, describe, history_to_json, read_evidence, to_json
+from mailguard.cli.case import (
+    Evidence,
+    describe,
+    history_to_json,
+    read_evidence,
+    state_of,
+    to_json,
+)
 from mailguard.cli.content import describe_content
 from mailguard.cli.options import as_option, by_option, config_option, json_option, load
 from mailguard.cli.output import local_time, print_facts, print_json, print_table
+from mailguard.cli.reference import find
 from mailguard.cli.stores import with_stores
 from mailguard.cli.viewing import Viewer, open_content
 from mailguard.errors import EvidenceDamaged, UserError
 from mailguard.flow.hold import entry_for
 from mailguard.quarantine.held import HeldMessage, State
+from mailguard.report.reference import reference_of
 from mailguard.service.compose import Stores
 
 
 @click.group()
 def command() -> None:
-    """Review held messages: list, show, export, release, confirm.
+    """Review held messages: list, show, export, release, confirm, close.
+
+    An ID may be short: the last six characters or more, or the reference that a digest has.
 
     \b
     mailguard quarantine list --state held
-    mailguard quarantine show 01KJ…
+    mailguard quarantine show MG-7K3QFM
     mailguard quarantine release 01KJ… --reason "a joke between friends"
     mailguard quarantine confirm 01KJ… --reason "bullying; parents will be called"
     """
@@ -35,6 +46,7 @@ def command() -> None:
 
 command.add_command(decide.release)
 command.add_command(decide.confirm)
+command.add_command(decide.close)
 
 
 @command.command(name="list")
@@ -76,16 +88,17 @@ def list_command(
             print_json(to_json(each))
         return
     print_table(
-        ("id", "received", "state", "level", "from", "to", "what"),
+        ("id", "received", "state", "level", "from", "to", "what", "reference"),
         [
             (
                 each.id,
                 local_time(each.received, config.school.timezone),
-                each.state.value,
+                state_of(each),
                 f"L{each.level}{' alert' if each.alert else ''}",
                 each.sender or "<>",
                 ", ".join(recipient.address for recipient in each.recipients),
                 ", ".join(each.categories),
+                reference_of(each.id),
             )
             for each in held
         ],
@@ -119,7 +132,7 @@ def show(
     person = Viewer.of(viewer, config)
 
     async def look(stores: Stores) -> None:
-        held = await stores.held.by_id(held_id)
+        held = await find(held_id, stores)
         await person.check(held, stores)
         text: list[tuple[str, str]] = []
         if content:
@@ -160,7 +173,7 @@ def export(held_id: str, target: str, viewer: str | None, by: str, config_file: 
         raise UserError("a message could take over your terminal; send it to a file or a pipe")
 
     async def copy(stores: Stores) -> None:
-        held = await stores.held.by_id(held_id)
+        held = await find(held_id, stores)
         await person.check(held, stores)
         raw = await open_content(held, stores)
         evidence = await stores.spool.evidence(held)

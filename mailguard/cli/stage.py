@@ -1,6 +1,7 @@
 """Where the demo takes place: a folder, MailGuard as a process, a mail server behind it."""
 
 import asyncio
+import email.parser
 import smtplib
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.header import decode_header, make_header
 from pathlib import Path
 
 from mailguard.cli.ruleset import own_cache
@@ -71,6 +73,17 @@ j.reed@post.example,Joanna Reed,parent,,ava.reed@pupils.elmpark.example
 """
 
 
+OWN_SENDER = "mailguard@elmpark.example"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A mail of MailGuard's own that arrived."""
+
+    to: str
+    subject: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A running demo."""
@@ -88,8 +101,16 @@ class Stage:
 
     @property
     def delivered(self) -> list[Delivered]:
-        """What arrived at the mail server behind MailGuard, oldest first."""
-        return list(self.next_hop.delivered)
+        """What arrived at the mail server behind MailGuard, oldest first, but for its own mail."""
+        return [each for each in self.next_hop.delivered if each.sender.address != OWN_SENDER]
+
+    def own_mail(self, subject: str) -> list[Letter]:
+        """MailGuard's own mail that arrived, whose subject begins so, oldest first."""
+        own = [each for each in self.next_hop.delivered if each.sender.address == OWN_SENDER]
+        letters = (
+            Letter(to=each.recipients[0].address, subject=_subject_of(each.file)) for each in own
+        )
+        return [letter for letter in letters if letter.subject.startswith(subject)]
 
 
 @contextmanager
@@ -160,6 +181,12 @@ def _wait_for_greeting(process: "subprocess.Popen[bytes]", stage: Stage) -> None
             time.sleep(0.05)
     log = (stage.folder / "serve.log").read_text("utf-8", "replace").strip()
     raise UserError(f"`mailguard serve` did not start:\n{log}")
+
+
+def _subject_of(file: Path) -> str:
+    with file.open("rb") as stream:
+        headers = email.parser.BytesHeaderParser().parse(stream)
+    return str(make_header(decode_header(headers["Subject"])))
 
 
 def _free_port() -> int:

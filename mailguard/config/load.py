@@ -26,9 +26,10 @@ def load_config(path: Path) -> Config:
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: is not UTF-8 text; save it as UTF-8"]) from None
     except OSError as error:
-        raise ConfigError(
-            [f"{path}: {error.strerror}; name another file with --config or MAILGUARD_CONFIG"]
-        ) from None
+        remedy = "name another file with --config or MAILGUARD_CONFIG"
+        if isinstance(error, PermissionError):
+            remedy = f"use sudo, or {remedy}"
+        raise ConfigError([f"{path}: {error.strerror}; {remedy}"]) from None
     return parse_config(text, folder=path.parent, name=str(path))
 
 

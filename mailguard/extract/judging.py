@@ -1,8 +1,10 @@
 """Where a message is judged: small ones here and now, large ones in a process one can kill."""
 
+import copy
 import time
+from typing import Self
 
-from mailguard import events
+from mailguard import events, metrics
 from mailguard.errors import ScanFailed
 from mailguard.extract.pool import ScanPool
 from mailguard.extract.sniff import Sniffer
@@ -30,13 +32,21 @@ class ScanJudge:
         self._budget_s = budget_s
         self._sniffer = Sniffer()
 
+    def under(self, policy: Policy) -> Self:
+        """The same judge, for whom findings mean what `policy` says."""
+        other = copy.copy(self)
+        other._policy = policy
+        return other
+
     async def judge(self, transaction: Transaction) -> Judgement:
         """See :meth:`mailguard.ports.Judge.judge`."""
         if transaction.raw.size > INLINE_LIMIT:
             return await self._judge_elsewhere(transaction)
         deadline = time.monotonic() + self._budget_s
         try:
+            started = time.perf_counter()
             message = parse(bytes(transaction.raw.buffer))
+            metrics.took("parse", time.perf_counter() - started)
             extracts = await self._sniffer.extract(message)
             judgement = judge(
                 transaction,

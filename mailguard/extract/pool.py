@@ -52,9 +52,9 @@ class ScanPool:
             async with asyncio.timeout(self._budget_s):
                 return await self._ask(transaction)
         except TimeoutError:
-            return await self._give_up("timeout")
+            return await self._give_up(transaction, "timeout")
         except (OSError, EOFError, ValueError, KeyError, TypeError):
-            return await self._give_up("killed")
+            return await self._give_up(transaction, "killed")
         except asyncio.CancelledError:
             # Must: a worker in the middle of an answer is never asked again.
             await self.close()
@@ -71,9 +71,9 @@ class ScanPool:
             process.kill()
         await process.wait()
 
-    async def _give_up(self, reason: str) -> Reading:
+    async def _give_up(self, transaction: Transaction, reason: str) -> Reading:
         await self.close()
-        events.scan_worker_died(reason)
+        events.scan_worker_died(transaction.queue_id, reason)
         report = ScanReport(
             findings=(),
             unscanned=(Unscanned(part="", reason=reason),),

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import hashlib
+import time
 from dataclasses import replace
 
-from mailguard import events
+from mailguard import events, metrics
 from mailguard.errors import SpoolUnavailable, StoreUnavailable, UnknownItem, UserError
 from mailguard.flow.plan import Plan
 from mailguard.flow.setting import Ports, Setting, Unsettled
@@ -31,6 +32,7 @@ async def keep(
     Raises SpoolUnavailable or StoreUnavailable, and then nothing of it remains that anybody would
     see.
     """
+    started = time.perf_counter()
     evidence = compose_evidence(*_listed(transaction, judgement, plan), held)
     await ports.spool.store(held.id, held.folder, transaction.raw, evidence)
     # Must: the row comes after the files. A row without files would be evidence of nothing;
@@ -44,6 +46,7 @@ async def keep(
         with contextlib.suppress(SpoolUnavailable):
             await ports.spool.remove(held.folder)
         raise
+    metrics.took("keep", time.perf_counter() - started)
 
 
 async def settle_one(

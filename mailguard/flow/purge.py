@@ -17,6 +17,6 @@ async def purge(ports: Ports, retention: Retention) -> int:
         if not await ports.held.expire(held.id, retention, entry_for("purge", held, ports.clock)):
             continue
         count += 1
-        events.purged(held.id)
+        events.purged(held.queue_id, held.id)
         await ports.spool.remove(held.folder)
     return count

@@ -13,12 +13,13 @@ Rules of this file:
 import asyncio
 import time
 
-from mailguard import events
+from mailguard import events, metrics
 from mailguard.errors import NextHopUnavailable, ScanFailed, SpoolUnavailable, StoreUnavailable
 from mailguard.flow.hold import compose, keep, settle_one
 from mailguard.flow.plan import Plan, plan_for
 from mailguard.flow.record import Outcome, Word, record
-from mailguard.flow.setting import Ports, Setting
+from mailguard.flow.setting import Mode, Ports, Setting
+from mailguard.flow.unkept import remember_alert
 from mailguard.mail.envelope import Path, Transaction
 from mailguard.mail.headers import received_line
 from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, Reply, taken_over
@@ -59,7 +60,9 @@ async def receive(
             events.dup_risk(queue_id, "", "the answer took longer than its budget")
     except Exception as error:
         events.failed(queue_id, error)
+    metrics.took("answer", time.perf_counter() - started)
     if judgement is not None:
+        metrics.took("judge", judged - started)
         ms = round((judged - started) * 1000)
         record(transaction, judgement, outcome, ports, setting, ms=ms)
     return outcome.reply
@@ -83,6 +86,8 @@ async def carry_out(
     plan = plan_for(judgement, setting.mode)
     if plan.refusal is not None:
         word = Word.REFUSED if plan.refusal.is_permanent else Word.DEFERRED
+        if word is Word.REFUSED:
+            remember_alert(transaction, judgement, ports, is_refused=True)
         return Outcome(reply=plan.refusal.naming(transaction.queue_id), word=word)
     if not plan.passed:
         held = compose(transaction, judgement, plan, ports, setting)
@@ -91,6 +96,8 @@ async def carry_out(
     if plan.keep:
         return await _keep_and_relay(transaction, judgement, plan, delivery, ports, setting, budget)
     reply = await _relay(transaction, plan, delivery, ports, setting)
+    if reply.is_positive and setting.mode is Mode.ENFORCE:
+        remember_alert(transaction, judgement, ports)
     return Outcome(reply=reply, word=_word_for(reply))
 
 
@@ -108,6 +115,7 @@ async def _keep_and_relay(
     # A child's call for help is not delayed for want of a copy (promise 6).
     is_protected = all(disposition.is_protected for disposition in judgement.dispositions)
     may_have_row = True
+    is_missed = False
     try:
         async with asyncio.timeout(PROTECTED_S if is_protected else None):
             await keep(held, transaction, judgement, plan, ports)
@@ -116,6 +124,7 @@ async def _keep_and_relay(
             raise
         events.evidence_missed(transaction.queue_id, error)
         may_have_row = isinstance(error, TimeoutError)
+        is_missed = True
     try:
         reply = await _relay(transaction, plan, delivery, ports, setting)
         # Must: the next hop has spoken, and no clock of ours may turn its word into another.
@@ -126,6 +135,9 @@ async def _keep_and_relay(
         if may_have_row:
             await settle_one(held, None, (), "withdraw", ports)
         raise
+    if is_missed and reply.is_positive:
+        row = held.id if may_have_row else None
+        remember_alert(transaction, judgement, ports, held_id=row)
     if not may_have_row:
         return Outcome(reply=reply, word=_word_for(reply))
     if not reply.is_positive:
@@ -150,18 +162,28 @@ def _rows(
 async def _relay(
     transaction: Transaction, plan: Plan, delivery: Delivery, ports: Ports, setting: Setting
 ) -> Reply:
-    """Send the message on for the recipients that pass; the next hop's reply is returned.
+    """Send the message on for the recipients that pass; return the next hop's reply in its own
+    words, with our queue id behind them.
 
     A next hop that closed before DATA is asked anew, once.
     """
+    started = time.perf_counter()
+    reply = await _hand_over(transaction, plan, delivery, ports, setting)
+    metrics.took("relay", time.perf_counter() - started)
+    return reply.naming(transaction.queue_id)
+
+
+async def _hand_over(
+    transaction: Transaction, plan: Plan, delivery: Delivery, ports: Ports, setting: Setting
+) -> Reply:
     passed = tuple(transaction.envelope.recipients[i] for i in plan.passed)
-    head = _head(transaction, passed, setting)
+    head = head_for(transaction, passed, setting)
     try:
         if plan.held:
             await delivery.reset()
             refusal = await _introduce(delivery, transaction.envelope.sender, passed)
             if refusal is not None:
-                return refusal.naming(transaction.queue_id)
+                return refusal
         return await delivery.data(head, transaction.raw)
     except NextHopUnavailable as error:
         if error.may_have_accepted:
@@ -170,7 +192,7 @@ async def _relay(
     try:
         refusal = await _introduce(fresh, transaction.envelope.sender, passed)
         if refusal is not None:
-            return refusal.naming(transaction.queue_id)
+            return refusal
         return await fresh.data(head, transaction.raw)
     finally:
         await fresh.close()
@@ -188,7 +210,8 @@ async def _introduce(
     return None if reply.is_positive else NEXT_HOP_DOWN
 
 
-def _head(transaction: Transaction, passed: tuple[Path, ...], setting: Setting) -> bytes:
+def head_for(transaction: Transaction, passed: tuple[Path, ...], setting: Setting) -> bytes:
+    """The `Received:` line to put in front of what goes to `passed`; empty when switched off."""
     if not setting.adds_received:
         return b""
     return received_line(

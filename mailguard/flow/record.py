@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mailguard import events
+from mailguard import events, metrics
 from mailguard.flow.setting import Ports, Setting
 from mailguard.mail.envelope import Transaction
 from mailguard.mail.reply import Reply
@@ -48,6 +48,7 @@ def record(
     sender = "" if unlisted else transaction.envelope.sender.address
     recipients = () if unlisted else tuple(path.address for path in transaction.envelope.recipients)
     symbols = acting_symbols(judgement.report)
+    alert = any(disposition.alert for disposition in judgement.dispositions)
     unscanned = tuple(sorted({item.reason for item in judgement.report.unscanned}))
     ports.ledger.record(
         LedgerRow(
@@ -68,6 +69,16 @@ def record(
             ms=ms,
         )
     )
+    metrics.judged(
+        listener=transaction.session.listener,
+        disposition=str(chief.action),
+        level=chief.verdict.level,
+        relationship=str(chief.relationship),
+        outcome=str(outcome.word),
+    )
+    # In a small school even a count, seen at the right minute, may say who asked whom for help.
+    levels = () if unlisted else chief.verdict.levels
+    metrics.found([(str(category), level) for category, level in levels], unscanned, alert=alert)
     events.concluded(
         queue_id=transaction.queue_id,
         listener=transaction.session.listener,
@@ -79,7 +90,7 @@ def record(
         symbols=() if unlisted else symbols,
         unscanned=unscanned,
         disposition=str(chief.action),
-        alert=any(disposition.alert for disposition in judgement.dispositions),
+        alert=alert,
         outcome=str(outcome.word),
         held_id=outcome.held_id,
         reply=outcome.reply,

@@ -19,7 +19,7 @@ from mailguard.flow.hold import entry_for
 from mailguard.flow.setting import Ports
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import NEXT_HOP_DOWN, Reply
-from mailguard.quarantine.held import Act, HeldId, HeldMessage, HeldRecipient, State
+from mailguard.quarantine.held import Act, HeldMessage, HeldRecipient, State
 
 FIRST_RETRY_S = 5.0
 """A next hop that restarts is back within seconds, and a reviewer may be waiting."""
@@ -39,18 +39,19 @@ Answer = tuple[HeldRecipient, Reply]
 class Backoff:
     """When each waiting message is tried again; forgotten at restart, which tries at once."""
 
-    due: dict[HeldId, tuple[datetime, float]] = field(default_factory=dict)
+    due: dict[str, tuple[datetime, float]] = field(default_factory=dict)
+    """By held id, or by the Message-ID of a mail of ours."""
 
-    def is_due(self, held_id: HeldId, now: datetime) -> bool:
+    def is_due(self, name: str, now: datetime) -> bool:
         """Whether it may be tried now. A clock that jumped back does not make it wait longer."""
-        at, delay = self.due.get(held_id, (now, 0.0))
+        at, delay = self.due.get(name, (now, 0.0))
         return now >= at or at - now > timedelta(seconds=delay)
 
-    def push_back(self, held_id: HeldId, now: datetime) -> float:
+    def push_back(self, name: str, now: datetime) -> float:
         """Wait twice as long as last time; return the seconds."""
-        _, delay = self.due.get(held_id, (now, FIRST_RETRY_S / 2))
+        _, delay = self.due.get(name, (now, FIRST_RETRY_S / 2))
         delay = min(delay * 2, LAST_RETRY_S)
-        self.due[held_id] = (now + timedelta(seconds=delay), delay)
+        self.due[name] = (now + timedelta(seconds=delay), delay)
         return delay
 
 
@@ -70,7 +71,8 @@ async def deliver_released(ports: Ports, ports_of: Callable[[str], Ports], backo
             raise
         except MailGuardError as error:
             # One bad item stops nothing else; it is tried again like one whose next hop is down.
-            events.release_failed(held.id, backoff.push_back(held.id, ports.clock.now()), error)
+            delay = backoff.push_back(held.id, ports.clock.now())
+            events.release_failed(held.queue_id, held.id, delay, error)
             continue
         if is_done:
             backoff.due.pop(held.id, None)
@@ -104,7 +106,7 @@ async def _try_one(held: HeldMessage, ports: Ports, backoff: Backoff) -> bool:
         return True
     await ports.held.note_failure(held.id, str(delayed[0]))
     delay = backoff.push_back(held.id, ports.clock.now())
-    events.release_delayed(held.id, delay, delayed[0])
+    events.release_delayed(held.queue_id, held.id, delay, delayed[0])
     return False
 
 
@@ -114,7 +116,7 @@ async def _give_back(held: HeldMessage, waiting: list[HeldRecipient], ports: Por
     entry = entry_for("refused", held, ports.clock)
     reply = str(NO_LAST_WORD)
     await ports.held.act(held.id, Act.REFUSE, addresses, entry, reply=reply, dup_risk=True)
-    events.release_refused(held.id, len(addresses), NO_LAST_WORD)
+    events.release_refused(held.queue_id, held.id, len(addresses), NO_LAST_WORD)
 
 
 async def _send(
@@ -150,4 +152,4 @@ async def _end(
     entry = entry_for("released" if act is Act.SENT else "refused", held, ports.clock)
     await ports.held.act(held.id, act, addresses, entry, reply=str(reply))
     tell = events.released if act is Act.SENT else events.release_refused
-    tell(held.id, len(addresses), reply)
+    tell(held.queue_id, held.id, len(addresses), reply)

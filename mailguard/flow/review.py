@@ -1,4 +1,4 @@
-"""A reviewer's two decisions. Each has a name and a reason, and of two at a time one wins."""
+"""A reviewer's decisions. Each has a name and a reason, and of two at a time one wins."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from mailguard import events
 from mailguard.errors import IllegalTransition, UserError
 from mailguard.flow.hold import entry_for
 from mailguard.flow.setting import ReviewPorts
-from mailguard.quarantine.held import Act, HeldMessage, State
+from mailguard.quarantine.held import CLOSABLE, Act, HeldMessage, State
 
 
 async def release(
@@ -26,13 +26,21 @@ async def confirm(
     return await _decide(held_id, Act.CONFIRM, by, reason, recipients, ports)
 
 
+async def close(
+    held_id: str, *, by: str, reason: str, recipients: Sequence[str] = (), ports: ReviewPorts
+) -> HeldMessage:
+    """Note that somebody has looked at what was delivered or sealed, and is done with it: it stays
+    where it is. Raises UserError and its kinds, also for what still waits for a decision."""
+    return await _decide(held_id, Act.CLOSE, by, reason, recipients, ports)
+
+
 async def _decide(
     held_id: str, act: Act, by: str, reason: str, wanted: Sequence[str], ports: ReviewPorts
 ) -> HeldMessage:
     if not reason.strip():
         raise UserError("a reason is needed: say in a few words why")
     held = await ports.held.by_id(held_id)
-    if held.state is State.SEALED:
+    if held.state is State.SEALED and act is not Act.CLOSE:
         raise IllegalTransition(
             f"{held_id} is sealed: nobody may open, release or confirm it here. "
             "Call the safeguarding lead; the police decide what becomes of it."
@@ -42,15 +50,27 @@ async def _decide(
         str(act), held, ports.clock, actor=by, reason=reason.strip(), recipients=addresses
     )
     decided = await ports.held.act(held.id, act, addresses, entry)
-    events.decided(held.id, str(act), by, len(addresses))
+    events.decided(held.queue_id, held.id, str(act), by, len(addresses))
     return decided
+
+
+_OPEN = {
+    Act.RELEASE: {State.HELD},
+    Act.CONFIRM: {State.HELD, State.DELIVERED},
+    # Held ones too: they are then what it is refused for, and nobody believes all is done.
+    Act.CLOSE: {State.HELD, *CLOSABLE},
+}
+"""The copies that are meant when none is named."""
 
 
 def _addresses(held: HeldMessage, act: Act, wanted: Sequence[str]) -> list[str]:
     """The envelope recipients meant; never one that was not in the envelope."""
     if not wanted:
-        open_states = {State.HELD} if act is Act.RELEASE else {State.HELD, State.DELIVERED}
-        open_now = [r.address for r in held.recipients if r.state in open_states]
+        open_now = [
+            r.address
+            for r in held.recipients
+            if r.state in _OPEN[act] and not (r.closed and act is Act.CLOSE)
+        ]
         return open_now or [r.address for r in held.recipients]
     exact = {r.address for r in held.recipients}
     alike: dict[str, list[str]] = {}

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
+from mailguard.policy.visibility import Parties
 from mailguard.ports import AuditEntry, Clock, HeldStore, Judge, Ledger, NextHop, Spool
 from mailguard.quarantine.held import Act, HeldId
 
@@ -42,6 +44,21 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unkept:
+    """A message that somebody must be told about at once, and of which there is no row."""
+
+    queue_id: str
+    held_id: HeldId | None
+    """The row that it may have after all: whether it was committed in time is not known."""
+
+    received: datetime
+    level: int
+    parties: Parties
+    is_refused: bool = False
+    """Policy refused it; otherwise it was delivered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The world, as one listener's transactions meet it."""
 
@@ -54,6 +71,9 @@ class Ports:
     new_id: Callable[[], HeldId]
     unsettled: list[Unsettled] = field(default_factory=list)
     """Shared by all listeners of a process; :func:`mailguard.flow.settle.settle` empties it."""
+
+    unkept: list[Unkept] = field(default_factory=list)
+    """Shared likewise; :func:`mailguard.flow.alert.owe_unkept` empties it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

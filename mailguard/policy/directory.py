@@ -104,11 +104,9 @@ class Directory:
         known = self.people.get(folded)
         if known is None or not known.name:
             return frozenset({folded})
-        identity = (known.name.casefold(), known.group)
+        identity = _identity(known)
         return frozenset(
-            person.address
-            for person in self.people.values()
-            if (person.name.casefold(), person.group) == identity
+            person.address for person in self.people.values() if _identity(person) == identity
         )
 
     def _owns(self, folded: str) -> bool:
@@ -129,6 +127,11 @@ class Directory:
                 return Group.CONFIDANT if is_confidant else body
             domain = domain.partition(".")[2]
         return None
+
+
+def _identity(person: Person) -> tuple[list[str], Group]:
+    """The words of the name, since two spaces in a table are nobody else, and the group."""
+    return person.name.casefold().split(), person.group
 
 
 def _domain(folded: str) -> str:

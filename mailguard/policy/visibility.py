@@ -1,6 +1,6 @@
 """Who may see a held or flagged message: nobody who wrote or received it."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from mailguard.policy.directory import Directory, fold_address
@@ -58,14 +58,32 @@ def reviewers_for(parties: Parties, chain: Chain, directory: Directory) -> tuple
     The line is headteacher, DSL, deputy, chair; for a governor's message the chair comes first.
     Empty when nobody is left: then the message waits until the school names one more person.
     """
-    for office in _line(parties, chain):
-        reviewers = tuple(person for person in office if may_see(person, parties, chain, directory))
-        if reviewers:
-            return reviewers
+    line = (chain.headteacher, chain.dsl, chain.deputy, chain.chair)
+    return _first_who_may_see(line, parties, chain, directory)
+
+
+def alerted_for(
+    parties: Parties, chain: Chain, directory: Directory, *, without: Container[str] = ()
+) -> tuple[str, ...]:
+    """Return whom to tell at once: like :func:`reviewers_for`, but the DSL comes before the
+    headteacher, and those in `without`, as configured, are passed over."""
+    line = (chain.dsl, chain.headteacher, chain.deputy, chain.chair)
+    return _first_who_may_see(line, parties, chain, directory, without)
+
+
+def _first_who_may_see(
+    line: Iterable[tuple[str, ...]],
+    parties: Parties,
+    chain: Chain,
+    directory: Directory,
+    without: Container[str] = (),
+) -> tuple[str, ...]:
+    for office in (chain.chair, *line) if parties.is_of_governor else line:
+        people = tuple(
+            person
+            for person in office
+            if person not in without and may_see(person, parties, chain, directory)
+        )
+        if people:
+            return people
     return ()
-
-
-def _line(parties: Parties, chain: Chain) -> Iterator[tuple[str, ...]]:
-    if parties.is_of_governor:
-        yield chain.chair
-    yield from (chain.headteacher, chain.dsl, chain.deputy, chain.chair)

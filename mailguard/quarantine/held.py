@@ -11,6 +11,10 @@ from mailguard.errors import IllegalTransition, UnknownItem, UserError
 HeldId = NewType("HeldId", str)
 """26 characters, sortable by time (a ULID); safe as a folder name."""
 
+TEST_SCHOOL = "*self-test*"
+"""Whose messages those of a self-test are: no school can be named so. What of them is found in the
+spool was left by a process that died, and is no evidence of anything."""
+
 RANDOM_BYTES = 10
 """What a ULID has beside its 48 bits of milliseconds: 80 random bits."""
 
@@ -68,11 +72,14 @@ class Act(StrEnum):
     """The next hop refused a released message for good."""
 
     CONFIRM = "confirm"
+    CLOSE = "close"
+    """A person has looked at what was delivered with a flag, or sealed, and is done with it."""
+
     EXPIRE = "expire"
 
 
-DECISIONS = frozenset({Act.RELEASE, Act.CONFIRM})
-"""The two acts that are a person's, with a name and a reason."""
+DECISIONS = frozenset({Act.RELEASE, Act.CONFIRM, Act.CLOSE})
+"""The acts that are a person's, with a name and a reason."""
 
 TRANSITIONS: Mapping[tuple[State, Act], State] = {
     (State.PENDING, Act.TAKE): State.HELD,
@@ -80,6 +87,8 @@ TRANSITIONS: Mapping[tuple[State, Act], State] = {
     (State.HELD, Act.RELEASE): State.RELEASING,
     (State.HELD, Act.CONFIRM): State.CONFIRMED,
     (State.DELIVERED, Act.CONFIRM): State.CONFIRMED,
+    (State.DELIVERED, Act.CLOSE): State.DELIVERED,
+    (State.SEALED, Act.CLOSE): State.SEALED,
     (State.RELEASING, Act.SENT): State.RELEASED,
     (State.RELEASING, Act.REFUSE): State.HELD,
     (State.DELIVERED, Act.EXPIRE): State.PURGED,
@@ -88,6 +97,9 @@ TRANSITIONS: Mapping[tuple[State, Act], State] = {
 }
 """What is absent is policy too: no (HELD, EXPIRE), since mail that nobody has reviewed never
 disappears by itself, and nothing leads out of SEALED."""
+
+CLOSABLE = frozenset(state for state, act in TRANSITIONS if act is Act.CLOSE)
+"""States in which nothing has to be done any more, but somebody should have looked."""
 
 STANDING: Mapping[State, str] = {
     State.PENDING: "is still being delivered",
@@ -108,6 +120,7 @@ DONE: Mapping[Act, str] = {
     Act.SENT: "marked as sent",
     Act.REFUSE: "marked as refused",
     Act.CONFIRM: "confirmed",
+    Act.CLOSE: "closed",
     Act.EXPIRE: "deleted",
 }
 """How each act reads to a reviewer, after "cannot be"."""
@@ -136,7 +149,13 @@ class HeldRecipient:
     """The next hop's last reply about it."""
 
     decision: Decision | None = None
-    """The last release or confirmation, by a person; None while there was none."""
+    """The last release, confirmation or closing, by a person; None while there was none."""
+
+    @property
+    def closed(self) -> Decision | None:
+        """Who closed it, when and why; None while nobody has."""
+        # No other decision leaves a copy in these states.
+        return self.decision if self.state in CLOSABLE else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +190,15 @@ class HeldMessage:
         """The message as a whole: the state that most needs attention among its recipients."""
         return min((r.state for r in self.recipients), key=ATTENTION.index)
 
+    @property
+    def closed(self) -> Decision | None:
+        """The last closing, once every copy that can be closed is, and no other waits."""
+        if self.state not in CLOSABLE:
+            return None
+        closings = [r.closed for r in self.recipients if r.state in CLOSABLE]
+        made = [closing for closing in closings if closing is not None]
+        return max(made, key=lambda each: each.at) if len(made) == len(closings) else None
+
 
 ATTENTION = (
     State.SEALED,
@@ -198,9 +226,9 @@ def apply_to(
 ) -> HeldMessage:
     """Apply `act` to the copies of `addresses`, all or none, and return the message as it is then.
 
-    A release or confirmation leaves `decision` with each copy. `reply`, if any, becomes the next
-    hop's last. Raises IllegalTransition, naming who decided what and when; UnknownItem for an
-    address that is no recipient; UserError when there is no address at all.
+    A release, confirmation or closing leaves `decision` with each copy. `reply`, if any, becomes
+    the next hop's last. Raises IllegalTransition, naming who decided what and when; UnknownItem for
+    an address that is no recipient; UserError when there is no address at all.
     """
     wanted = frozenset(addresses)
     if not wanted:
@@ -217,7 +245,8 @@ def apply_to(
 
 
 def _applied(recipient: HeldRecipient, act: Act, decision: Decision, reply: str) -> HeldRecipient:
-    if (recipient.state, act) not in TRANSITIONS:
+    is_again = act is Act.CLOSE and recipient.closed is not None
+    if is_again or (recipient.state, act) not in TRANSITIONS:
         raise IllegalTransition(_refusal(recipient, act))
     return replace(
         recipient,
@@ -232,5 +261,8 @@ def _refusal(recipient: HeldRecipient, act: Act) -> str:
     # A held copy with a decision was released and then refused: that release no longer stands.
     if recipient.decision and recipient.state is not State.HELD:
         at = recipient.decision.at.astimezone(UTC)
-        standing += f" ({recipient.decision.by}, {at.day} {at:%B %Y, %H:%M} UTC)"
-    return f"{standing}, so it cannot be {DONE[act]}."
+        done = " and closed" if recipient.closed else ""
+        standing += f"{done} ({recipient.decision.by}, {at.day} {at:%B %Y, %H:%M} UTC)"
+    must_decide = recipient.state is State.HELD and act is Act.CLOSE
+    advice = " Release or confirm it." if must_decide else ""
+    return f"{standing}, so it cannot be {DONE[act]}.{advice}"

@@ -27,10 +27,10 @@ class Retention:
     """Delivered with a flag at L1, and never reviewed."""
 
     dismissed: int = 30
-    """Released at L2 or above: a reviewer saw no offence."""
+    """Released, or delivered and closed, at L2 or above: a reviewer saw no offence."""
 
     dismissed_flag: int = 7
-    """Released at L1."""
+    """Released, or delivered and closed, at L1."""
 
     confirmed: int = 90
     """Confirmed, counted from its export to where the school keeps its child protection records.
@@ -58,7 +58,8 @@ def due_for_purge(held: HeldMessage, age: timedelta, retention: Retention) -> bo
     states = {recipient.state for recipient in held.recipients}
     if not states or not states <= FINISHED:
         return False
-    if not states & REVIEWED:
+    is_closed = any(recipient.closed for recipient in held.recipients)
+    if not (states & REVIEWED or is_closed):
         return held.level <= Level.FLAG and age >= timedelta(days=retention.flagged)
     if State.CONFIRMED in states:
         return held.exported and age >= timedelta(days=retention.confirmed)

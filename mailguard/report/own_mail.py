@@ -32,7 +32,8 @@ class Standing(StrEnum):
     An alert is."""
 
     SUPERSEDED = "superseded"
-    """A digest that was still waiting when the next one was due, which covers its time too."""
+    """A digest that was still waiting when the next one was due, which covers its time too; or an
+    alert that was refused to somebody who is not named any more, and others were told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

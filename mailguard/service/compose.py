@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from mailguard import events
 from mailguard.config import Config, ListenerSection, split_address
 from mailguard.errors import NextHopUnavailable
-from mailguard.flow.setting import Mode, Ports, ReviewPorts, Setting, Unsettled
+from mailguard.flow.setting import Mode, Ports, ReviewPorts, Setting, Unkept, Unsettled
+from mailguard.policy.visibility import Chain
 from mailguard.ports import Judge, NextHop
 from mailguard.quarantine.held import HeldId, new_held_id
 from mailguard.quarantine.retention import Retention
@@ -18,10 +20,12 @@ from mailguard.scan.school import School
 from mailguard.smtp.limits import BareNewline, Limits, ListenerSettings
 from mailguard.smtp.nexthop import SmtpNextHop, Timeouts
 from mailguard.store.audit_log import SqlAuditLog
+from mailguard.store.canary import SqlCanaryStore
 from mailguard.store.engine import Database, migrate
 from mailguard.store.held_store import SqlHeldStore
 from mailguard.store.ledger import SqlLedger
 from mailguard.store.lock import FileLock
+from mailguard.store.own_mail import SqlOwnMailStore
 from mailguard.store.spool import DiskSpool
 
 MIB = 1 << 20
@@ -43,8 +47,16 @@ class Stores:
     held: SqlHeldStore
     audit: SqlAuditLog
     ledger: SqlLedger
+    canary: SqlCanaryStore
+    own_mail: SqlOwnMailStore
     spool: DiskSpool
     release_lock: FileLock
+    alert_lock: FileLock
+    """Held by who sends alerts."""
+
+    digest_lock: FileLock
+    """Held by who sends digests."""
+
     clock: SystemClock
 
     async def close(self) -> None:
@@ -69,8 +81,12 @@ def open_stores(config: Config) -> Stores:
         held=SqlHeldStore(database, school),
         audit=SqlAuditLog(database, school),
         ledger=SqlLedger(database),
+        own_mail=SqlOwnMailStore(database, school),
+        canary=SqlCanaryStore(database, school, SystemClock()),
         spool=DiskSpool(spool, largest_message=config.limits.message_mb * MIB),
         release_lock=FileLock(spool / "release.lock"),
+        alert_lock=FileLock(spool / "alert.lock"),
+        digest_lock=FileLock(spool / "digest.lock"),
         clock=SystemClock(),
     )
 
@@ -94,6 +110,25 @@ def setting_of(config: Config) -> Setting:
 def hostname_of(config: Config) -> str:
     """The name in greetings: configured, else the machine's own."""
     return config.relay.hostname or socket.gethostname()
+
+
+def zone_of(config: Config) -> ZoneInfo:
+    """The school's time zone, in which people are told times."""
+    return ZoneInfo(config.school.timezone)
+
+
+def chain_of(config: Config) -> Chain:
+    """Who reviews and is told, by office."""
+    people = config.people
+    return Chain(
+        headteacher=people.headteacher, dsl=people.dsl, deputy=people.deputy, chair=people.chair
+    )
+
+
+def own_sender_of(config: Config) -> str:
+    """The address that our own mail comes from."""
+    domain = config.school.domains[0] if config.school.domains else hostname_of(config)
+    return config.mail.sender or f"mailguard@{domain}"
 
 
 def retention_of(config: Config) -> Retention:
@@ -139,7 +174,13 @@ class NextHops:
             await hop.close()
 
 
-def ports_of(stores: Stores, judge: Judge, next_hop: NextHop, unsettled: list[Unsettled]) -> Ports:
+def ports_of(
+    stores: Stores,
+    judge: Judge,
+    next_hop: NextHop,
+    unsettled: list[Unsettled],
+    unkept: list[Unkept] | None = None,
+) -> Ports:
     """The world of one listener."""
 
     def new_id() -> HeldId:
@@ -154,6 +195,7 @@ def ports_of(stores: Stores, judge: Judge, next_hop: NextHop, unsettled: list[Un
         next_hop=next_hop,
         new_id=new_id,
         unsettled=unsettled,
+        unkept=[] if unkept is None else unkept,
     )
 
 

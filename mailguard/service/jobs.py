@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -18,9 +19,14 @@ from mailguard.jobs.scheduler import Job, make_scheduler
 from mailguard.mail.envelope import Transaction
 from mailguard.policy.judge import Judgement
 from mailguard.quarantine.retention import Retention
+from mailguard.service.canary import LOOK_EVERY_S, CanaryRounds
 from mailguard.service.compose import NextHops, Stores, open_stores, ports_of, retention_of
+from mailguard.service.gauges import GAUGES_EVERY_S, Gauges
+from mailguard.service.leash import Leash, heartbeat
+from mailguard.service.load import load_directory
+from mailguard.service.metrics import serve_figures
+from mailguard.service.own_mail import Sending
 from mailguard.service.relay import wait_for_end
-from mailguard.service.supervise import Leash
 from mailguard.smtp.nexthop import Timeouts
 
 RELEASE_EVERY_S = 1.0
@@ -30,6 +36,13 @@ PATIENT = Timeouts(final=600)
 """Nobody waits for a release, so the next hop gets all the time of RFC 5321 §4.5.3.2.6 to answer:
 giving up earlier could deliver a message twice."""
 
+ALERT_EVERY_S = 1.0
+"""A child may be in danger."""
+
+DIGEST_EVERY_S = 2.0
+"""To ask whether it is time costs one small query."""
+
+DIGEST_MAIL_EVERY_S = 1.0
 RECONCILE_EVERY_S = 300.0
 PURGE_EVERY_S = 3600.0
 
@@ -42,10 +55,16 @@ class NoJudge:
         raise ScanFailed("the jobs process does not judge")
 
 
-def run_jobs(config: Config, leash: Leash) -> int:
-    """Do the jobs until told to stop."""
-    uvloop.run(_work(config, leash))
+def run_jobs(config: Config, leash: Leash, figures: socket.socket | None = None) -> int:
+    """Do the jobs until told to stop, and serve figures on the socket `figures`, if any."""
+    uvloop.run(_beat_and_work(config, leash, figures))
     return 0
+
+
+async def _beat_and_work(config: Config, leash: Leash, figures: socket.socket | None) -> None:
+    async with heartbeat(leash):
+        serve_figures(config, figures)
+        await _work(config, leash)
 
 
 def run_reconcile(config: Config) -> None:
@@ -92,6 +111,8 @@ async def _work(config: Config, leash: Leash) -> None:
     async def reconcile_old() -> None:
         await reconcile(ports, before=stores.clock.now() - patience)
 
+    directory = load_directory(config)
+    sending = Sending(config, stores, directory)
     scheduler = make_scheduler(
         (
             Job(
@@ -99,7 +120,18 @@ async def _work(config: Config, leash: Leash) -> None:
                 every_s=RELEASE_EVERY_S,
                 act=functools.partial(_release_alone, stores, ports, ports_for, backoff),
             ),
+            Job(name="alert", every_s=ALERT_EVERY_S, act=sending.owe_alerts),
+            Job(name="alert_mail", every_s=ALERT_EVERY_S, act=sending.send_alerts),
+            Job(name="digest", every_s=DIGEST_EVERY_S, act=sending.owe_digests),
+            Job(name="digest_mail", every_s=DIGEST_MAIL_EVERY_S, act=sending.send_digests),
+            Job(
+                name="gauges",
+                every_s=GAUGES_EVERY_S,
+                act=Gauges(config, stores).read,
+                at_once=True,
+            ),
             Job(name="reconcile", every_s=RECONCILE_EVERY_S, act=reconcile_old),
+            Job(name="canary", every_s=LOOK_EVERY_S, act=CanaryRounds(config, stores).look),
             Job(
                 name="purge",
                 every_s=PURGE_EVERY_S,
@@ -110,6 +142,7 @@ async def _work(config: Config, leash: Leash) -> None:
     scheduler.start()
     await wait_for_end(leash)
     scheduler.shutdown(wait=False)
+    await sending.finish(config.relay.answer_s)
     await hops.close()
     await stores.close()
     events.stopped("jobs")

@@ -1,6 +1,7 @@
 """One relay worker: the process that speaks SMTP, judges, and holds or passes on."""
 
 import asyncio
+import contextlib
 import functools
 import gc
 import os
@@ -13,13 +14,15 @@ import uvloop
 
 from mailguard import __version__, events
 from mailguard.config import Config
+from mailguard.errors import StoreUnavailable
 from mailguard.extract.judging import ScanJudge
 from mailguard.extract.pool import ScanPool
 from mailguard.flow.receive import receive
-from mailguard.flow.setting import Unsettled
+from mailguard.flow.setting import Unkept, Unsettled
 from mailguard.flow.settle import settle
 from mailguard.jobs.scheduler import Job, make_scheduler
 from mailguard.policy.disposition import Policy
+from mailguard.service.canary import CanaryEntrance
 from mailguard.service.compose import (
     NextHops,
     listener_settings,
@@ -27,8 +30,9 @@ from mailguard.service.compose import (
     ports_of,
     setting_of,
 )
+from mailguard.service.leash import Leash, heartbeat
 from mailguard.service.load import Loaded, school_of
-from mailguard.service.supervise import Leash
+from mailguard.service.own_mail import Recognition
 from mailguard.smtp.server import RelayServer
 from mailguard.store.ledger import SqlLedger
 
@@ -46,7 +50,7 @@ def run_relay(
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    uvloop.run(_serve(config, loaded, policy, sockets, leash))
+    uvloop.run(_beat_and_serve(config, loaded, policy, sockets, leash))
     return 0
 
 
@@ -83,36 +87,59 @@ def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, object])
         events.job_failed("loop", error)
 
 
-async def _serve(
+async def _beat_and_serve(
     config: Config, loaded: Loaded, policy: Policy, sockets: Sequence[socket.socket], leash: Leash
+) -> None:
+    servers: list[RelayServer] = []
+    async with heartbeat(leash, lambda: sum(server.under_way for server in servers)):
+        await _serve(config, loaded, policy, sockets, leash, servers)
+
+
+async def _serve(
+    config: Config,
+    loaded: Loaded,
+    policy: Policy,
+    sockets: Sequence[socket.socket],
+    leash: Leash,
+    servers: list[RelayServer],
 ) -> None:
     stores = open_stores(config)
     hops = NextHops(config)
     pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s)
     judge = ScanJudge(loaded.ruleset, policy, pool, budget_s=config.relay.scan_s)
     setting = setting_of(config)
+    tests = CanaryEntrance(stores, judge, setting)
+    own = Recognition(config, stores, policy.directory, setting)
     unsettled: list[Unsettled] = []
-    servers: list[RelayServer] = []
+    unkept: list[Unkept] = []
     connections: Counter[str] = Counter()
     for listener in config.listeners:
         hop = hops.at(listener.next_hop)
-        ports = ports_of(stores, judge, hop, unsettled)
+        ports = ports_of(stores, judge, hop, unsettled, unkept)
+        judged = functools.partial(receive, ports=ports, setting=setting)
         server = RelayServer(
             listener_settings(config, listener, school_of(config)),
-            receive=functools.partial(receive, ports=ports, setting=setting),
+            receive=tests.receive(own.receive(judged), ports),
             next_hop=hop,
             clock=stores.clock,
             has_room=stores.spool.has_room,
             connections=connections,
+            admit=tests.admit(listener.name),
         )
         servers.append(server)
     await hops.probe()
     for listener, server, sock in zip(config.listeners, servers, sockets, strict=True):
         await server.start([sock])
         events.started(__version__, listener.name, listener.address, listener.next_hop)
+
+    async def settle_all() -> None:
+        await settle(ports)
+        # After it: what has found its row by now is told by the jobs process.
+        await own.owe_unkept(unkept)
+
     scheduler = make_scheduler(
         (
-            Job(name="settle", every_s=SETTLE_EVERY_S, act=functools.partial(settle, ports)),
+            Job(name="settle", every_s=SETTLE_EVERY_S, act=settle_all),
             Job(name="ledger", every_s=LEDGER_EVERY_S, act=_LedgerWatch(stores.ledger).look),
         )
     )
@@ -122,6 +149,8 @@ async def _serve(
     grace = config.relay.answer_s + 5
     await asyncio.gather(*(server.stop(grace) for server in servers))
     await settle(ports)
+    with contextlib.suppress(StoreUnavailable):
+        await own.finish(unkept)
     await hops.close()
     await pool.close()
     await stores.close()

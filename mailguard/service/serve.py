@@ -5,47 +5,82 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
-from mailguard import logs
+from mailguard import __version__, logs, metrics
 from mailguard.config import Config, split_address
 from mailguard.errors import ConfigError, MailGuardError, StoreUnavailable
+from mailguard.policy.disposition import Policy
 from mailguard.service.compose import migrate_database
 from mailguard.service.jobs import run_jobs, run_reconcile
-from mailguard.service.load import load_policy, load_ruleset, school_of
+from mailguard.service.leash import BEAT_S, Leash
+from mailguard.service.load import Loaded, load_directory, load_policy, load_ruleset, school_of
+from mailguard.service.metrics import bind_figures, start_figures
 from mailguard.service.notify import notify
 from mailguard.service.relay import run_relay
-from mailguard.service.supervise import Body, Leash, Supervisor
+from mailguard.service.supervise import SILENCE_S, Body, Supervisor
 from mailguard.smtp.server import listen
 
 
-def serve(config: Config) -> int:
-    """Run until SIGTERM; return the exit status.
+class Part(StrEnum):
+    """A part of the service that runs as a unit of its own."""
+
+    RELAY = "relay"
+    """The listeners and their workers."""
+
+    JOBS = "jobs"
+    """Everything that is done by the clock."""
+
+
+def serve(config: Config, only: Part | None = None) -> int:
+    """Run `only` this part, or all, until SIGTERM; return the exit status.
 
     Raises ConfigError for rules, directory or addresses that cannot be used, before any listener
     accepts; StoreUnavailable when the database cannot be opened.
     """
     logs.configure(as_json=config.log.format == "json", level=config.log.level)
+    parts = tuple(Part) if only is None else (only,)
+    has_relay, has_jobs = Part.RELAY in parts, Part.JOBS in parts
+    rules = _load_rules(config) if has_relay else None
+    sockets = bind_all(config) if has_relay else ()
+    if has_jobs:
+        # For its mistakes only: the jobs read it again.
+        load_directory(config)
+    # Must: after the addresses are ours, since it removes what an earlier run has left.
+    figures = bind_figures(config) if has_jobs else None
+    keeps_figures = (figures is not None or not has_jobs) and start_figures(
+        config, "service" if only is None else f"service-{only}"
+    )
+    if figures is not None and not keeps_figures:
+        figures.close()
+        figures = None
+    bodies: dict[str, Body] = {}
+    if rules is not None:
+        metrics.built(__version__, rules[0].ruleset.fingerprint)
+        relay = functools.partial(_run_relay, config, *rules, sockets, figures)
+        bodies |= {f"relay-{number}": relay for number in range(1, config.relay.workers + 1)}
+    if has_jobs:
+        bodies["jobs"] = functools.partial(_run_jobs, config, sockets, figures)
+    _prepare(config, reconciles=has_relay)
+    supervisor = Supervisor(
+        bodies,
+        grace_s=config.relay.answer_s + 10,
+        tell=notify,
+        # One message may keep a worker busy for as long as judging may take.
+        silence_s=max(SILENCE_S, config.relay.scan_s + 2 * BEAT_S),
+    )
+    return supervisor.run()
+
+
+def _load_rules(config: Config) -> tuple[Loaded, Policy]:
     loaded = load_ruleset(
         school=school_of(config),
         local=Path(config.rules.local),
         disabled=config.rules.disable,
         cache=Path(config.storage.cache),
     )
-    policy = load_policy(config)
-    sockets = bind_all(config)
-    _prepare(config)
-    bodies: dict[str, Body] = {
-        f"relay-{number}": functools.partial(run_relay, config, loaded, policy, sockets)
-        for number in range(1, config.relay.workers + 1)
-    }
-    bodies["jobs"] = functools.partial(_jobs_body, config, sockets)
-    supervisor = Supervisor(
-        bodies, grace_s=config.relay.answer_s + 10, on_ready=functools.partial(notify, "READY=1")
-    )
-    status = supervisor.run()
-    notify("STOPPING=1")
-    return status
+    return loaded, load_policy(config)
 
 
 def bind_all(config: Config) -> tuple[socket.socket, ...]:
@@ -64,9 +99,9 @@ def bind_all(config: Config) -> tuple[socket.socket, ...]:
     return tuple(sockets)
 
 
-def _prepare(config: Config) -> None:
-    """Migrate and reconcile in a process of their own: the parent stays without threads, so that
-    forking from it is safe."""
+def _prepare(config: Config, *, reconciles: bool) -> None:
+    """Migrate, and reconcile for the part that makes rows, in a process of their own: the parent
+    stays without threads, so that forking from it is safe."""
     pid = os.fork()
     if pid:
         _, status = os.waitpid(pid, 0)
@@ -76,7 +111,8 @@ def _prepare(config: Config) -> None:
     status = 1
     try:
         migrate_database(config)
-        run_reconcile(config)
+        if reconciles:
+            run_reconcile(config)
         status = 0
     except MailGuardError as error:
         print(f"mailguard: {error}", file=sys.stderr, flush=True)
@@ -85,7 +121,25 @@ def _prepare(config: Config) -> None:
         os._exit(status)
 
 
-def _jobs_body(config: Config, sockets: Sequence[socket.socket], leash: Leash) -> int:
+def _run_relay(
+    config: Config,
+    loaded: Loaded,
+    policy: Policy,
+    sockets: Sequence[socket.socket],
+    figures: socket.socket | None,
+    leash: Leash,
+) -> int:
+    if figures is not None:
+        figures.close()
+    return run_relay(config, loaded, policy, sockets, leash)
+
+
+def _run_jobs(
+    config: Config,
+    sockets: Sequence[socket.socket],
+    figures: socket.socket | None,
+    leash: Leash,
+) -> int:
     for sock in sockets:
         sock.close()
-    return run_jobs(config, leash)
+    return run_jobs(config, leash, figures)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from mailguard import events
 from mailguard.errors import NextHopUnavailable
 from mailguard.mail.address import parameter, parse_path, printable
+from mailguard.mail.canary import DOMAIN as CANARY_DOMAIN
 from mailguard.mail.envelope import Envelope, Path, QueueId, Session, Transaction
 from mailguard.mail.headers import count_received
 from mailguard.mail.raw import Raw
@@ -51,6 +52,8 @@ class _Open:
     """There was a RCPT, accepted or not."""
 
     in_data: bool = False
+    ends_here: bool = False
+    """A self-test: its delivery takes nothing that could get any further."""
 
 
 class Conversation:
@@ -163,9 +166,17 @@ class Conversation:
         if refusal is not None:
             return self.fault(refusal)
         self._queue_id = make_queue_id(self._listener.clock.now())
-        delivery = await self._listener.next_hop.open()
+        sender = parsed.path.address
+        is_claimed = sender.endswith(CANARY_DOMAIN)
+        test = await self._listener.admit(sender) if is_claimed else None
+        delivery = await self._listener.next_hop.open() if test is None else test
         announced = int(parameter(parsed.parameters, b"SIZE") or 0)
-        self._open = _Open(delivery=delivery, sender=parsed.path, announced=announced)
+        self._open = _Open(
+            delivery=delivery,
+            sender=parsed.path,
+            announced=announced,
+            ends_here=test is not None,
+        )
         accepted = False
         try:
             reply = await delivery.mail(argument)
@@ -184,7 +195,8 @@ class Conversation:
         parsed = parse_path(argument)
         if parsed is None or not parsed.path.address:
             return self.fault(replies.BAD_RECIPIENT)
-        if not self._trusted and not is_for_school(parsed, self._settings.school):
+        may_leave = self._trusted or mail.ends_here
+        if not may_leave and not is_for_school(parsed, self._settings.school):
             return self.fault(replies.RELAYING_DENIED)
         if len(mail.recipients) >= self._limits.recipients:
             return self._ours(replies.TOO_MANY_RECIPIENTS)

@@ -4,6 +4,7 @@ import functools
 import ipaddress
 from collections import Counter
 
+from mailguard import metrics
 from mailguard.mail.address import ParsedPath
 from mailguard.mail.reply import Reply
 from mailguard.scan.school import School
@@ -40,6 +41,7 @@ class Gate:
 
     def __init__(self, settings: ListenerSettings, connections: Counter[str]) -> None:
         """Count in `connections`, by address, which listeners of one process share."""
+        self._name = settings.name
         self._clients = settings.clients
         self._public = settings.public
         self._total = connections_within_descriptors(settings.limits.connections)
@@ -60,10 +62,12 @@ class Gate:
         if self._open.total() >= self._total or self._open[peer] >= self._each:
             return TOO_MANY_CONNECTIONS
         self._open[peer] += 1
+        metrics.connection_opened(self._name)
         return None
 
     def leave(self, peer: str) -> None:
         """Forget a connection that was let in."""
         self._open[peer] -= 1
+        metrics.connection_closed(self._name)
         if not self._open[peer]:
             del self._open[peer]

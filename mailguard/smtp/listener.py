@@ -23,6 +23,15 @@ HasRoom = Callable[[], Awaitable[bool]]
 """Whether evidence of the largest message would still fit on disk."""
 
 
+Admit = Callable[[str], Awaitable[Delivery | None]]
+"""Where the message of a self-test ends, by its sender; None when it is ordinary mail after all."""
+
+
+async def admit_nothing(sender: str) -> Delivery | None:
+    """For listeners that nobody tests."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """Settings, ports and counts of one listener."""
@@ -33,6 +42,7 @@ class Listener:
     clock: Clock
     has_room: HasRoom
     gate: Gate
+    admit: Admit = admit_nothing
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once: connections end with their transaction under way."""
 

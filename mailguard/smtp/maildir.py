@@ -68,6 +68,11 @@ class MaildirServer:
         """Close the sockets and let deliveries under way finish."""
         await self._server.stop(grace_s=5)
 
+    @property
+    def is_busy(self) -> bool:
+        """A client is connected, or a message is being stored."""
+        return self._server.is_busy
+
     async def _receive(self, transaction: Transaction, _: Delivery) -> Reply:
         file = await asyncio.to_thread(self._store, transaction.raw)
         self.delivered.append(

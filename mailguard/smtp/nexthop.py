@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mailguard import metrics
 from mailguard.errors import NextHopUnavailable
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import Reply
@@ -147,16 +148,20 @@ class SmtpDelivery:
             self._link = await self._next_hop.connect()
             reply = await self._ask(line)
         self._is_open = reply.is_positive
+        metrics.next_hop_replied("mail", reply.code)
         return reply
 
     async def rcpt(self, argument: bytes) -> Reply:
         """See ports.Delivery."""
-        return await self._ask(command(b"RCPT TO:", argument))
+        reply = await self._ask(command(b"RCPT TO:", argument))
+        metrics.next_hop_replied("rcpt", reply.code)
+        return reply
 
     async def data(self, head: bytes, raw: Raw) -> Reply:
         """See ports.Delivery."""
         link = self._link
         reply = await link.ask(command(b"DATA"), self._timeouts.command)
+        metrics.next_hop_replied("data", reply.code)
         if reply.is_temporary or reply.is_permanent:
             return reply
         if reply.code != 354:
@@ -168,6 +173,7 @@ class SmtpDelivery:
             # Must: a command on a link amid data would become part of the message.
             link.abort()
             raise
+        metrics.next_hop_replied("dot", reply.code)
         link.messages += 1
         self._is_open = False
         return reply

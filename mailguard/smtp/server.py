@@ -10,7 +10,7 @@ from mailguard.ports import Clock, NextHop
 from mailguard.smtp.connection import RelayProtocol
 from mailguard.smtp.gate import Gate
 from mailguard.smtp.limits import ListenerSettings
-from mailguard.smtp.listener import HasRoom, Listener, Receive
+from mailguard.smtp.listener import Admit, HasRoom, Listener, Receive, admit_nothing
 
 _BACKLOG = 128
 """Connections the kernel completes before we accept them; within what
@@ -53,9 +53,10 @@ class RelayServer:
         clock: Clock,
         has_room: HasRoom,
         connections: Counter[str] | None = None,
+        admit: Admit = admit_nothing,
     ) -> None:
         """`connections` are counts by address; servers in one process share them, so that the
-        limits hold for all of them together."""
+        limits hold for all of them together. `admit` recognises self-tests."""
         self._listener = Listener(
             settings=settings,
             receive=receive,
@@ -63,6 +64,7 @@ class RelayServer:
             clock=clock,
             has_room=has_room,
             gate=Gate(settings, Counter() if connections is None else connections),
+            admit=admit,
         )
         self._servers: list[asyncio.Server] = []
         self._connections: set[RelayProtocol] = set()
@@ -97,6 +99,11 @@ class RelayServer:
     def is_busy(self) -> bool:
         """A client is connected, or a transaction without one is under way."""
         return bool(self._work())
+
+    @property
+    def under_way(self) -> int:
+        """Messages that are being judged, kept or passed on."""
+        return len(self._listener.underway)
 
     def _work(self) -> set[asyncio.Task[Any]]:
         return {connection.handler for connection in self._connections} | self._listener.underway

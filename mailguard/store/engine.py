@@ -22,7 +22,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from mailguard.errors import ConfigError, StoreUnavailable
-from mailguard.store.durable import fsync_folder
+from mailguard.store.durable import fsync_folder, give_to_owner
 from mailguard.store.lock import locked
 from mailguard.store.threads import Threads
 
@@ -145,7 +145,11 @@ class Database:
             return
         with self._faults():
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                give_to_owner(descriptor, self._path.parent)
+            finally:
+                os.close(descriptor)
             fsync_folder(self._path.parent)
 
     def _take_ballast(self) -> None:
@@ -154,6 +158,7 @@ class Database:
             return
         descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            give_to_owner(descriptor, self._path.parent)
             os.posix_fallocate(descriptor, 0, BALLAST_SIZE)
         except OSError:
             self._ballast.unlink()

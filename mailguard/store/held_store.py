@@ -65,6 +65,11 @@ class SqlHeldStore:
         """Look one up. Raises UnknownItem."""
         return await self._database.read(lambda connection: self._one(connection, held_id))
 
+    async def ending(self, end: str) -> Sequence[HeldMessage]:
+        """Those whose id ends in `end`, oldest first."""
+        ids = self._ids(()).where(HeldMessages.id.endswith(end, autoescape=True))
+        return await self._database.read(lambda connection: load(connection, ids))
+
     async def select(
         self, *, states: Iterable[State] = (), limit: int | None = None
     ) -> Sequence[HeldMessage]:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+from mailguard.store.durable import give_to_owner
+
 POLL = 0.001
 """Seconds between two looks at a lock that another process has: about one commit's time."""
 
@@ -19,6 +21,7 @@ def locked(path: Path, patience: float) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        give_to_owner(descriptor, path.parent)
         _take(descriptor, time.monotonic() + patience)
         try:
             yield
@@ -49,6 +52,8 @@ class FileLock:
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[bool]:
         """Enter at once: with True when the lock was got, False when somebody else has it."""
+        # Jobs may start before anything was ever stored beside it.
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
                 stack.enter_context(locked(self._path, patience=0))

@@ -119,7 +119,11 @@ LEVELS = {
 
 
 def judgement_of(
-    *actions: Action, unlisted: bool = False, protected: bool = False, to: tuple[str, ...] = ()
+    *actions: Action,
+    unlisted: bool = False,
+    protected: bool = False,
+    alert: bool = False,
+    to: tuple[str, ...] = (),
 ) -> Judgement:
     """A judgement with one disposition for each action."""
     relationship = Relationship(author=Group.PUPIL, recipient=Group.PUPIL)
@@ -149,7 +153,7 @@ def judgement_of(
                     delivered=frozenset({Category.ABUSE} if protected else ()),
                 ),
                 action=action,
-                alert=action is Action.SEAL,
+                alert=alert or action is Action.SEAL,
                 unlisted=unlisted,
             )
             for address, action in zip(addresses, actions, strict=True)

@@ -15,8 +15,8 @@ from typing import Any
 
 from mailguard.testing import CANARY
 
-START_S = 30.0
-"""Compiling the rules takes a second or two when their cache is new; a busy machine, more."""
+START_S = 90.0
+"""Compiling the rules takes some ten seconds when their cache is new; on a busy machine, more."""
 
 CONFIG = """
 mode = "{mode}"
@@ -35,8 +35,16 @@ origin = "{origin}"
 next_hop = "smtp://127.0.0.1:{next_hop}"
 [rules]
 local = "{folder}/rules"
+disable = {disable}
 [relay]
 workers = {workers}
+[canary]
+minutes = {canary}
+[mail]
+next_hop = "smtp://127.0.0.1:{own_mail}"
+[digest]
+time = "{digest_time}"
+days = {digest_days}
 [storage]
 database = "sqlite:///{folder}/mailguard.db"
 spool = "{folder}/spool"
@@ -66,8 +74,25 @@ class Service:
     origin: str = "inside"
     mode: str = "enforce"
     workers: int = 1
+    canary: int = 0
+    """Minutes between self-tests. None, so that they do not get in the way of what is counted."""
+
+    own_mail: int = 1
+    """Port that takes digests and alerts. Nobody does, so that they do not get in the way of what
+    is counted."""
+
+    digest_time: str = "07:30"
+    digest_days: Sequence[str] = ()
+    """None, for the same reason."""
+
+    disable: Sequence[str] = ()
+    """Symbols that do not run."""
+
     extra: str = ""
     """More TOML, appended."""
+
+    only: str = ""
+    """The part of the service to run; all of it when empty."""
 
     wrapper: Sequence[str] = ()
     """Words in front of the command, e.g. ``strace …``."""
@@ -93,6 +118,26 @@ class Service:
 
     def start(self) -> None:
         """Start it and return once every listener accepts."""
+        self.write_config()
+        # Both parts may run on one folder.
+        address = self.folder / f"notify{self.only}"
+        address.unlink(missing_ok=True)
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel,
+            (self.folder / "log").open("ab") as log,
+        ):
+            channel.bind(str(address))
+            self.process = subprocess.Popen(
+                [*self.wrapper, *self._command("serve", *self._part)],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.environment, "NOTIFY_SOCKET": str(address)},
+                start_new_session=True,
+            )
+            self._wait_for(channel)
+
+    def write_config(self) -> None:
+        """Write the configuration file and start nothing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(
             CONFIG.format(
@@ -103,24 +148,14 @@ class Service:
                 folder=self.folder,
                 cache=self.cache,
                 workers=self.workers,
+                canary=self.canary,
+                own_mail=self.own_mail,
+                digest_time=self.digest_time,
+                digest_days=list(self.digest_days),
+                disable=list(self.disable),
             )
             + self.extra
         )
-        address = self.folder / "notify"
-        address.unlink(missing_ok=True)
-        with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel,
-            (self.folder / "log").open("ab") as log,
-        ):
-            channel.bind(str(address))
-            self.process = subprocess.Popen(
-                [*self.wrapper, *self._command("serve")],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self.environment, "NOTIFY_SOCKET": str(address)},
-                start_new_session=True,
-            )
-            self._wait_for(channel)
 
     def _wait_for(self, channel: socket.socket) -> None:
         assert self.process is not None
@@ -171,6 +206,10 @@ class Service:
             check=False,
             **options,
         )
+
+    @property
+    def _part(self) -> tuple[str, ...]:
+        return ("--only", self.only) if self.only else ()
 
     def _command(self, name: str, *words: str) -> list[str]:
         # Groups take --config after their own command: `quarantine list --config FILE`.

@@ -42,6 +42,11 @@ class Sink:
         """What arrived, oldest first."""
         return list(self._server.delivered)
 
+    @property
+    def is_busy(self) -> bool:
+        """A client is connected, or a message is being stored."""
+        return self._server.is_busy
+
     def messages(self) -> list[bytes]:
         """The exact bytes that arrived, oldest first."""
         return [delivered.file.read_bytes() for delivered in self.delivered]

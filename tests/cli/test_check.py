@@ -3,15 +3,21 @@
 import contextlib
 import io
 import json
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mailguard.cli import check as check_module
 from mailguard.cli.app import run
-from mailguard.config import load_config
+from mailguard.cli.checks.result import Result, Scene
+from mailguard.config import Config, load_config
+from mailguard.errors import ConfigError, StoreUnavailable
+from mailguard.flow.canary import BAD_SYMBOLS
 from mailguard.service.compose import migrate_database
+from mailguard.service.load import shipped_rules
 from mailguard.testing.service import free_port
 from mailguard.testing.sink import Sink
 
@@ -39,6 +45,16 @@ name = "round"
 address = "127.0.0.1:13"
 origin = "outside"
 next_hop = "smtp://127.0.0.1:9"
+[rules]
+disable = {disable}
+[[listeners]]
+name = "wide"
+address = "127.0.0.1:15"
+origin = "inside"
+clients = ["127.0.0.0/8", "10.0.0.0/8", "::/0", "192.0.2.0/24"]
+next_hop = "smtp://127.0.0.1:7"
+[digest]
+days = []
 [storage]
 database = "sqlite:///{folder}/mailguard.db"
 spool = "spool"
@@ -59,11 +75,18 @@ staff = ["*@elmpark.example"]
 address = "127.0.0.1:{port}"
 origin = "inside"
 next_hop = "smtp://127.0.0.1:{next_hop}"
+[rules]
+disable = {disable}
 [storage]
 database = "sqlite:///{folder}/mailguard.db"
 spool = "spool"
 cache = "{cache}"
 """
+
+
+KEPT = {*BAD_SYMBOLS, "SELF_HARM_KYS"}
+MOST = sorted({file.stem for file in shipped_rules().glob("*/*.toml")} - KEPT)
+"""Rules are compiled afresh at each check, which takes seconds for all of them."""
 
 
 def check(file: Path) -> tuple[int, Results]:
@@ -82,11 +105,21 @@ def cache(rule_cache: Path) -> Path:
     return rule_cache / "mailguard"
 
 
+@pytest.fixture
+def config_file(config_file: Path) -> Path:
+    """The configuration of Elm Park, with few rules."""
+    text = config_file.read_text()
+    config_file.write_text(text.replace("[rules]", f"[rules]\ndisable = {MOST}"))
+    return config_file
+
+
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[int, Results]:
     """What is said of a school where much is wrong."""
     folder = tmp_path_factory.mktemp("troubled")
-    (folder / "mailguard.toml").write_text(TROUBLED.format(folder=folder, cache=cache))
+    (folder / "mailguard.toml").write_text(
+        TROUBLED.format(folder=folder, cache=cache, disable=MOST)
+    )
     (folder / "mailguard.db").write_text("this is no database")
     return check(folder / "mailguard.toml")
 
@@ -98,9 +131,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[tup
     sink = Sink(folder / "maildir")
     sink.start()
     file = folder / "mailguard.toml"
-    file.write_text(SOUND.format(folder=folder, cache=cache, port=free_port(), next_hop=sink.port))
+    file.write_text(
+        SOUND.format(folder=folder, cache=cache, port=free_port(), next_hop=sink.port, disable=MOST)
+    )
     migrate_database(load_config(file))
-    (folder / "spool").mkdir()
+    (folder / "spool").mkdir(mode=0o700)
     yield check(file)
     sink.stop()
 
@@ -128,6 +163,13 @@ def test_each_result_has_name_ok_what_and_do(sound: tuple[int, Results]) -> None
         ("clock", "in Europe/London."),
         ("evidence", "Messages kept: 0"),
         ("service", "Nothing accepts mail"),
+        ("database", "gives back what is written into it"),
+        ("permissions", "Evidence and database are for root alone."),
+        ("digest", "The next one is due on "),
+        ("alerts", "They go to dsl@elmpark.example; the digest goes to head@elmpark.example."),
+        ("own mail", "No digest and no alert is late."),
+        ("self-test mail", "It has not been tested yet."),
+        ("listener mail", "only this machine may send to any domain."),
     ],
 )
 def test_what_is_well_is_said(sound: tuple[int, Results], name: str, what: str) -> None:
@@ -143,9 +185,11 @@ def test_what_is_well_is_said(sound: tuple[int, Results], name: str, what: str) 
             "Nobody is named as headteacher or dsl.",
             "Set people.headteacher and people.dsl.",
         ),
-        ("database", "is not a database", "See to its owner"),
+        ("database", "file is not a database.", "It was overwritten. Stop the service"),
         ("listener open", "Anyone may connect, and is believed", 'Set origin = "outside"'),
         ("listener round", "round for ever", "Set next_hop"),
+        ("listener wide", "All of 10.0.0.0/8, ::/0 may send mail", "Name in `clients`"),
+        ("alerts", "Nobody is told of anything", "Set people.headteacher"),
         ("next hop 127.0.0.1:7", "It does not answer", "Start the mail server"),
     ],
 )
@@ -166,6 +210,7 @@ def test_what_is_wrong_is_said_with_what_to_do(
         ("directory", "It names no staff"),
         ("listener unknown", "Use two listeners"),
         ("spool", "`mailguard serve` makes it"),
+        ("digest", "Set digest.days, unless"),
     ],
 )
 def test_what_could_be_better_is_advised(troubled: tuple[int, Results], name: str, do: str) -> None:
@@ -181,12 +226,40 @@ def test_a_person_reads_sentences(mailguard: Mailguard, config_file: Path) -> No
     assert "note   database: " in done.out
 
 
-def test_checking_leaves_nothing_behind(config_file: Path) -> None:
+def test_checking_leaves_nothing_behind(config: Config, config_file: Path) -> None:
+    folder = config_file.parent
+    (folder / "spool").mkdir(mode=0o700)
+    before = rows_of(config)
+
+    _, results = check(config_file)
+
+    # The spool's own folder for what is being written is there from the first message on.
+    assert [*(folder / "spool").rglob("*")] == [folder / "spool" / "tmp"]
+    assert results["spool"]["ok"]
+    assert results["database"]["ok"]
+    assert rows_of(config) == before
+    assert {path.name for path in folder.iterdir()} == {
+        "mailguard.db",
+        "mailguard.db.ballast",
+        "mailguard.db.lock",
+        "mailguard.toml",
+        "spool",
+    }
+
+
+def test_checking_makes_no_database_and_no_spool(config_file: Path) -> None:
     before = sorted(config_file.parent.iterdir())
 
     check(config_file)
 
     assert sorted(config_file.parent.iterdir()) == before
+
+
+def rows_of(config: Config) -> list[str]:
+    """Every row of the database, as SQL."""
+    file = config.storage.database.removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        return list(database.iterdump())
 
 
 def test_a_wrong_configuration_is_78_and_every_mistake_a_result(
@@ -204,6 +277,20 @@ def test_a_wrong_configuration_is_78_and_every_mistake_a_result(
     ]
 
 
+def test_a_configuration_that_one_may_not_read_is_no_mistake_in_it(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path
+) -> None:
+    def refuse(file: Path) -> Config:
+        raise ConfigError([f"{file}: Permission denied; name another file with --config"])
+
+    monkeypatch.setattr(check_module, "load_config", refuse)
+
+    status, results = check(config_file)
+
+    assert status == 78
+    assert results["configuration"]["do"].startswith("Run this as root")
+
+
 def test_a_wrong_directory_file_is_78(config_file: Path) -> None:
     text = config_file.read_text()
     config_file.write_text(text.replace("[directory]", '[directory]\nfile = "people.csv"'))
@@ -213,6 +300,35 @@ def test_a_wrong_directory_file_is_78(config_file: Path) -> None:
 
     assert status == 78
     assert "line 2" in results["configuration"]["what"]
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "do"),
+    [
+        (StoreUnavailable("database: database is locked"), "database is locked.", "Something else"),
+        (
+            StoreUnavailable("database: database disk image is malformed"),
+            "database disk image is malformed.",
+            "The disk or a person has damaged it.",
+        ),
+        (OSError(28, "No space left on device", "/x"), "/x: No space left on device.", "Make room"),
+        (PermissionError(13, "Permission denied", "/x"), "/x: Permission denied.", "See to its"),
+    ],
+    ids=["locked", "damaged", "full", "another's"],
+)
+def test_what_breaks_off_is_said_once_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, error: Exception, what: str, do: str
+) -> None:
+    async def broken(scene: Scene) -> AsyncIterator[Result]:
+        raise error
+        yield
+
+    monkeypatch.setattr(check_module, "CHECKS", {"database": broken})
+
+    status, results = check(config_file)
+
+    assert (status, results["database"]["what"]) == (1, what)
+    assert results["database"]["do"].startswith(do)
 
 
 def test_evidence_that_is_gone_is_wrong(hold: Hold, config_file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Releasing and confirming from the command line."""
+"""Releasing, confirming and closing from the command line, by id or by reference."""
 
 import asyncio
 import threading
@@ -12,8 +12,10 @@ from mailguard.config import Config
 from mailguard.flow.release import Backoff, deliver_released
 from mailguard.mail.reply import Reply
 from mailguard.policy.disposition import Action
+from mailguard.quarantine.held import Act, HeldMessage
 from mailguard.service.compose import open_stores, ports_of
 from mailguard.testing.fakes import FakeDelivery, FakeJudge, FakeNextHop, Step, judgement_of
+from mailguard.testing.quarantine import audit_entry
 
 Mailguard = Callable[..., Any]
 Hold = Callable[..., Any]
@@ -43,6 +45,17 @@ def sending(config: Config, *replies: Step) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def deliver(held: HeldMessage, config: Config) -> None:
+    """Note that the next hop took it, as the relay does."""
+
+    async def note() -> None:
+        stores = open_stores(config)
+        await stores.held.act(held.id, Act.DELIVER, [BEN], audit_entry("deliver"))
+        await stores.close()
+
+    asyncio.run(note())
 
 
 def states(mailguard: Mailguard) -> dict[str, str]:
@@ -158,7 +171,7 @@ def test_one_message_that_cannot_be_decided_keeps_no_other_from_it(
     assert "01ARZ3NDEKTSV4RRFFQ69G5FAV" in done.err
 
 
-@pytest.mark.parametrize("name", ["release", "confirm"])
+@pytest.mark.parametrize("name", ["release", "confirm", "close"])
 def test_a_decision_wants_a_reason(mailguard: Mailguard, hold: Hold, name: str) -> None:
     held = hold()
 
@@ -169,7 +182,7 @@ def test_a_decision_wants_a_reason(mailguard: Mailguard, hold: Hold, name: str) 
     assert states(mailguard) == {BEN: "held"}
 
 
-@pytest.mark.parametrize("name", ["release", "confirm"])
+@pytest.mark.parametrize("name", ["release", "confirm", "close"])
 def test_nobody_decides_about_what_they_have_a_part_in(
     mailguard: Mailguard, hold: Hold, name: str
 ) -> None:
@@ -191,3 +204,112 @@ def test_the_person_behind_sudo_decides(
 
     *_, entry = mailguard("audit", "list", "--json").json
     assert entry["actor"] == "priya"
+
+
+def test_closing_keeps_who_looked_and_why_and_everybody_sees_it(
+    mailguard: Mailguard, hold: Hold, config: Config
+) -> None:
+    held = hold(Action.FLAG)
+    deliver(held, config)
+
+    done = mailguard("quarantine", "close", held.id, "--reason", "spoke to both", "--by", "P. Lane")
+
+    *_, entry = mailguard("audit", "list", "--json").json
+    assert (done.status, done.out) == (0, f"{held.id}: closed\n")
+    assert (entry["actor"], entry["action"]) == ("P. Lane", "close")
+    assert entry["detail"]["reason"] == "spoke to both"
+    assert states(mailguard) == {BEN: "delivered"}
+    assert "delivered, closed by P. Lane" in mailguard("quarantine", "list").out
+    assert "Closed by P. Lane" in mailguard("quarantine", "show", held.id).out
+
+
+def test_a_sealed_message_can_be_closed_and_stays_sealed(mailguard: Mailguard, hold: Hold) -> None:
+    held = hold(Action.SEAL)
+
+    done = mailguard("quarantine", "close", held.id, "--reason", "the police have it")
+
+    assert done.status == 0
+    assert states(mailguard) == {BEN: "sealed"}
+
+
+def test_a_second_closing_is_told_who_was_first(mailguard: Mailguard, hold: Hold) -> None:
+    held = hold(Action.SEAL)
+    mailguard("quarantine", "close", held.id, "--reason", "seen", "--by", "P. Lane")
+
+    done = mailguard("quarantine", "close", held.id, "--reason", "seen", "--by", "G. Okafor")
+
+    assert (done.status, done.out) == (1, "")
+    assert "closed (P. Lane" in done.err
+
+
+def test_a_held_message_cannot_be_closed(mailguard: Mailguard, hold: Hold) -> None:
+    held = hold()
+
+    done = mailguard("quarantine", "close", held.id, "--reason", "seen")
+
+    assert done.status == 1
+    assert "Release or confirm it." in done.err
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        lambda i: i[-6:],
+        lambda i: f"MG-{i[-6:]}",
+        lambda i: f"mg-{i[-6:].lower()}",
+        lambda i: i[-9:],
+    ],
+    ids=["six", "as in a digest", "in small letters", "nine"],
+)
+@pytest.mark.parametrize("words", [("show",), ("confirm", "--reason", "bullying")], ids="-".join)
+def test_a_short_reference_means_the_message_whose_id_ends_so(
+    mailguard: Mailguard, hold: Hold, typed: Callable[[str], str], words: tuple[str, ...]
+) -> None:
+    held = hold()
+
+    done = mailguard("quarantine", *words, typed(held.id))
+
+    assert done.status == 0
+    assert held.id in done.out
+
+
+def test_a_reference_is_shown_in_the_list(mailguard: Mailguard, hold: Hold) -> None:
+    held = hold()
+
+    assert f"MG-{held.id[-6:]}" in mailguard("quarantine", "list").out
+
+
+def test_letters_that_no_id_has_are_read_as_the_digits_they_look_like(
+    mailguard: Mailguard, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.token_bytes", lambda count: bytes(count - 1) + b"\x01")
+    held = hold()
+
+    done = mailguard("quarantine", "show", "MG-OOOOOL")
+
+    assert held.id.endswith("000001")
+    assert held.id in done.out
+
+
+def test_a_reference_that_several_messages_have_is_refused_with_their_ids(
+    mailguard: Mailguard, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = iter(range(9))
+    monkeypatch.setattr("secrets.token_bytes", lambda n: next(count).to_bytes(n - 8) + bytes(8))
+    one, other = hold(), hold()
+
+    done = mailguard("quarantine", "confirm", "000000", "--reason", "bullying")
+
+    assert done.status == 1
+    assert one.id in done.err
+    assert other.id in done.err
+    assert [row["state"] for row in mailguard("quarantine", "list", "--json").json] == ["held"] * 2
+
+
+@pytest.mark.parametrize("typed", ["ZZZZZZ", "FM", "no such thing", "%%%%%%"])
+def test_a_reference_of_nothing_is_1(mailguard: Mailguard, hold: Hold, typed: str) -> None:
+    hold()
+
+    done = mailguard("quarantine", "confirm", typed, "--reason", "bullying")
+
+    assert (done.status, done.out) == (1, "")

@@ -38,6 +38,12 @@ def test_it_shows_everything_ends_by_itself_and_leaves_nothing(
         "It arrived: the very bytes that were held.",
         ": confirmed",
         "$ mailguard audit verify --evidence",
+        "mails went to head@elmpark.example, p.lane@elmpark.example.",
+        "$ mailguard digest preview",
+        "1. NEEDS YOU TODAY (",
+        "released 1, confirmed 1, closed 0",
+        "head@elmpark.example: taken by the mail server (250 ",
+        "It arrived, for head@elmpark.example: “MailGuard daily summary – ",
         "README.md",
     ):
         assert part in done.stdout

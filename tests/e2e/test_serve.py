@@ -5,24 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from mailguard.testing.service import CONFIG, Service, free_port
+from mailguard.testing.service import Service, free_port
 
 
 @pytest.fixture
 def stopped(tmp_path: Path, rule_cache: Path) -> Service:
     """A service with its configuration written, and not started."""
     service = Service(folder=tmp_path, next_hop=free_port(), cache=rule_cache)
-    service.config.write_text(
-        CONFIG.format(
-            mode="enforce",
-            port=service.port,
-            origin="inside",
-            next_hop=service.next_hop,
-            folder=tmp_path,
-            cache=rule_cache,
-            workers=1,
-        )
-    )
+    service.write_config()
     return service
 
 

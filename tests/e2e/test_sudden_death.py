@@ -33,6 +33,9 @@ OTHER = "max@pupils.elmpark.example"
 TEACHER = "ms.khan@elmpark.example"
 
 HELD = "wait till break tomorrow, I'm going to stab you"
+QUIET = "Nobody wants you in our group. You are worthless."
+"""Held, and no alert: the jobs have nothing else to do."""
+
 CLEAN = "Trip letters are due on Friday."
 MIXED = "Everyone hates you. kill yourself, nobody would miss you."
 
@@ -40,6 +43,10 @@ FILES = ("fsync", "fdatasync", "rename", "renameat", "renameat2", "mkdir", "mkdi
 SOCKETS = ("write", "writev", "sendto", "sendmsg", "connect")
 MOST = 40
 """Steps of one call for one message, more than were ever seen: the loop ends."""
+
+OF_JOBS = {"pwrite64": range(1, 18, 3), "write": range(1, 9)}
+"""Steps of the jobs process where others will do: it writes a page at a time, and it looks for what
+is owed each second, so that it would die at any number."""
 
 
 @dataclass
@@ -189,10 +196,10 @@ def test_kill_between_release_and_its_record_sends_and_records(
     jobs = Victim(service, "jobs")
 
     for call in calls:
-        for number in range(1, MOST):
+        for number in OF_JOBS.get(call, range(1, MOST)):
             marker = f"step-{call}-{number}-end"
             jobs.markers.append(marker.encode())
-            send_as_a_server_would(service, mail(f"{HELD} {marker}", from_=PUPIL), [OTHER])
+            send_as_a_server_would(service, mail(f"{QUIET} {marker}", from_=PUPIL), [OTHER])
             newest = held_ids(service)[-1]
             if not jobs.attack(call, number, lambda newest=newest: release(service, newest)):
                 break

@@ -40,7 +40,7 @@ async def test_a_clean_message_is_relayed_with_one_received_line(
 
     reply = await receive(txn, delivery, ports, setting)
 
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     (taken,) = delivery.taken
     head = taken.removesuffix(txn.raw.head(txn.raw.size))
     assert head.startswith(b"Received: from client.example")
@@ -62,7 +62,7 @@ async def test_the_next_hops_own_reply_is_passed_back(ports: Ports, setting: Set
 
     reply = await receive(sent_to(1), delivery, ports, setting)
 
-    assert reply == REFUSAL
+    assert reply == REFUSAL.naming("TESTQUEUEID")
 
 
 async def test_a_held_message_is_durable_and_never_sent(judging: Judging, setting: Setting) -> None:
@@ -96,7 +96,7 @@ async def test_mixed_recipients_are_introduced_anew_and_the_rest_is_held(
     reply = await receive(sent_to(2), delivery, ports, setting)
 
     (held,) = await rows(ports)
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     assert [r.state for r in held.recipients] == [State.HELD, State.DELIVERED]
     assert delivery.commands == [
         "RSET",
@@ -127,7 +127,7 @@ async def test_mixed_recipients_with_a_refusal_at_the_dot_withdraw_the_item(
 
     reply = await receive(sent_to(2), delivery, ports, setting)
 
-    assert reply == REFUSAL
+    assert reply == REFUSAL.naming("TESTQUEUEID")
     assert await rows(ports) == []
     assert await ports.spool.folders() == []
 
@@ -140,7 +140,7 @@ async def test_a_flagged_message_is_relayed_and_kept_as_delivered(
     reply = await receive(sent_to(1), delivery, ports, setting)
 
     (held,) = await rows(ports)
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     assert held.state is State.DELIVERED
     assert delivery.commands == ["DATA"]
 
@@ -177,7 +177,7 @@ async def test_reject_beside_others_holds(judging: Judging, setting: Setting) ->
     reply = await receive(sent_to(2), FakeDelivery(), ports, setting)
 
     (held,) = await rows(ports)
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     assert [r.state for r in held.recipients] == [State.HELD, State.DELIVERED]
 
 
@@ -197,7 +197,7 @@ async def test_observe_relays_what_enforce_would_hold_and_keeps_nothing(
 
     reply = await receive(sent_to(1), delivery, ports, replace(setting, mode=Mode.OBSERVE))
 
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     assert await rows(ports) == []
     assert await ports.spool.folders() == []
     (row,) = ports.ledger.rows
@@ -213,7 +213,7 @@ async def test_next_hop_closed_before_data_is_asked_anew_once(
     reply = await receive(sent_to(2), delivery, ports, setting)
 
     (fresh,) = ports.next_hop.opened
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     assert fresh.commands == [
         "MAIL <ana@elmpark.example>",
         "RCPT <r0@elmpark.example>",
@@ -332,7 +332,7 @@ async def test_a_childs_call_for_help_goes_out_even_when_no_copy_can_be_kept(
 
     reply = await receive(sent_to(1), delivery, ports, setting)
 
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     assert delivery.commands == ["DATA"]
 
 
@@ -369,7 +369,7 @@ async def test_a_helpline_beside_a_held_recipient_is_in_no_row_and_no_evidence(
     reply = await receive(sent_to(2), FakeDelivery(), ports, setting)
 
     (held,) = await rows(ports)
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     assert [r.address for r in held.recipients] == ["r0@elmpark.example"]
     assert held.state is State.HELD
     assert b"r1@elmpark.example" not in await ports.spool.evidence(held)
@@ -391,7 +391,7 @@ async def test_store_failing_after_delivery_still_answers_250_and_is_settled_lat
 
     await settle(ports)
     (held,) = await rows(ports)
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     assert [r.state for r in held.recipients] == [State.HELD, State.DELIVERED]
 
 
@@ -412,7 +412,7 @@ async def test_budget_spent_after_the_next_hop_accepted_still_answers_250(
     stuck = replace(ports, held=Stuck())
     reply = await receive(sent_to(1), FakeDelivery(), stuck, replace(setting, answer_s=0.1))
 
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
     assert len(ports.unsettled) == 1
 
 
@@ -431,7 +431,7 @@ async def test_a_childs_call_for_help_does_not_wait_for_a_stuck_disk(
 
     reply = await receive(sent_to(1), FakeDelivery(), ports, setting)
 
-    assert reply == OK
+    assert reply == OK.naming("TESTQUEUEID")
 
 
 async def test_a_failing_removal_does_not_change_the_next_hops_answer(
@@ -450,5 +450,5 @@ async def test_a_failing_removal_does_not_change_the_next_hops_answer(
 
     reply = await receive(sent_to(1), delivery, replace(ports, spool=Sticky()), setting)
 
-    assert reply == REFUSAL
+    assert reply == REFUSAL.naming("TESTQUEUEID")
     assert len(ports.unsettled) == 1

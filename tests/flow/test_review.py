@@ -7,7 +7,7 @@ import pytest
 
 from mailguard.errors import IllegalTransition, UnknownItem, UserError
 from mailguard.flow.receive import receive
-from mailguard.flow.review import confirm, release
+from mailguard.flow.review import close, confirm, release
 from mailguard.flow.setting import Ports, ReviewPorts, Setting
 from mailguard.policy.disposition import Action
 from mailguard.quarantine.held import HeldMessage, State
@@ -127,3 +127,43 @@ async def test_a_delivered_flag_can_be_confirmed_but_not_released(
 async def test_an_unknown_id_is_said_to_be_unknown(ports: Ports) -> None:
     with pytest.raises(UnknownItem):
         await release("01NOSUCH", by="J Smith", reason="x", ports=reviewing(ports))
+
+
+async def test_closing_what_was_delivered_leaves_it_delivered_and_says_who(
+    judging: Judging, setting: Setting
+) -> None:
+    ports = judging(Action.FLAG, Action.FLAG)
+    held = await held_by(ports, setting, 2)
+
+    after = await close(held.id, by="J Smith", reason=" seen ", ports=reviewing(ports))
+
+    assert after.state is State.DELIVERED
+    assert after.closed is not None
+    assert (after.closed.by, after.closed.reason) == ("J Smith", "seen")
+
+
+async def test_closing_a_message_of_which_a_copy_is_held_closes_none_of_it(
+    judging: Judging, setting: Setting
+) -> None:
+    ports = judging(Action.FLAG, Action.HOLD)
+    held = await held_by(ports, setting, 2)
+
+    with pytest.raises(IllegalTransition, match="Release or confirm it"):
+        await close(held.id, by="J Smith", reason="seen", ports=reviewing(ports))
+
+    after = await ports.held.by_id(held.id)
+    assert [r.decision for r in after.recipients] == [None, None]
+
+
+async def test_the_rest_is_closed_where_one_copy_was_closed_already(
+    judging: Judging, setting: Setting
+) -> None:
+    ports = judging(Action.FLAG, Action.FLAG)
+    held = await held_by(ports, setting, 2)
+    first, second = (r.address for r in held.recipients)
+
+    await close(held.id, by="J", reason="seen", recipients=[first], ports=reviewing(ports))
+    after = await close(held.id, by="P", reason="seen", ports=reviewing(ports))
+
+    assert [r.closed.by for r in after.recipients if r.closed] == ["J", "P"]
+    assert second in {r.address for r in after.recipients}

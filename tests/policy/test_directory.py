@@ -184,3 +184,14 @@ def test_all_mistakes_in_the_lists_are_told_at_once() -> None:
         "directory.helplines: 'c*@childline.org.uk' must be an address or a domain,"
         " like counsellor@elmpark.example or childline.org.uk",
     )
+
+
+def test_a_second_space_in_a_name_makes_no_second_person() -> None:
+    head, other = "head@elmpark.example", "j.smith@elmpark.example"
+    people = [
+        Person(address=head, name="Jo Smith", group=Group.STAFF),
+        Person(address=other, name="jo  Smith", group=Group.STAFF),
+    ]
+    directory = build_directory(SCHOOL, people=people)
+
+    assert {head, other} == directory.same_person(other)

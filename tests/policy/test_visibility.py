@@ -3,7 +3,7 @@
 import pytest
 
 from mailguard.policy.directory import Directory
-from mailguard.policy.visibility import Chain, Parties, may_see, reviewers_for
+from mailguard.policy.visibility import Chain, Parties, alerted_for, may_see, reviewers_for
 
 HEAD = "head@elmpark.example"
 CHAIN = Chain(
@@ -135,3 +135,22 @@ def test_an_empty_office_is_passed_over(directory: Directory) -> None:
     chain = Chain(headteacher=(HEAD,), chair=("gwen@law.example",))
 
     assert reviewers_for(Parties(addresses=(HEAD,)), chain, directory) == ("gwen@law.example",)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "relationship", "expected"),
+    [
+        pytest.param(["x@shop.example"], "pupil→staff", CHAIN.dsl, id="nobody involved"),
+        pytest.param(["DSL@elmpark.example"], "pupil→staff", CHAIN.dsl[1:], id="one of two"),
+        pytest.param([*CHAIN.dsl], "pupil→staff", CHAIN.headteacher, id="both"),
+        pytest.param([*CHAIN.dsl], "staff→confidant", CHAIN.deputy, id="and confidential"),
+        pytest.param(["g@law.example"], "governor→staff", CHAIN.chair, id="a governor's"),
+        pytest.param(["gwen@law.example"], "governor→staff", CHAIN.dsl, id="the chair's own"),
+    ],
+)
+def test_an_alert_goes_to_the_safeguarding_lead_before_the_headteacher(
+    directory: Directory, addresses: list[str], relationship: str, expected: tuple[str, ...]
+) -> None:
+    parties = Parties(addresses=tuple(addresses), relationships=(relationship,))
+
+    assert alerted_for(parties, CHAIN, directory) == expected

@@ -25,6 +25,8 @@ ALLOWED = {
     ("held", "release"): "releasing",
     ("held", "confirm"): "confirmed",
     ("delivered", "confirm"): "confirmed",
+    ("delivered", "close"): "delivered",
+    ("sealed", "close"): "sealed",
     ("delivered", "expire"): "purged",
     ("releasing", "sent"): "released",
     ("releasing", "refuse"): "held",
@@ -57,7 +59,9 @@ def test_what_the_table_does_not_allow_is_refused_in_words(state: State, act: Ac
 
 
 def test_nothing_leads_out_of_sealed() -> None:
-    assert [pair for pair in TRANSITIONS if pair[0] is State.SEALED] == []
+    after = {after for (state, _), after in TRANSITIONS.items() if state is State.SEALED}
+
+    assert after == {State.SEALED}
 
 
 def test_what_nobody_reviewed_never_expires() -> None:
@@ -132,6 +136,55 @@ def test_a_refusal_does_not_name_a_release_that_the_next_hop_refused() -> None:
 def test_an_address_that_is_no_recipient_is_unknown() -> None:
     with pytest.raises(UnknownItem, match=r"eve@elmpark\.example"):
         apply_to(held_message(), Act.RELEASE, ["eve@elmpark.example"], BY_KIM)
+
+
+@pytest.mark.parametrize("state", [State.DELIVERED, State.SEALED])
+def test_closing_leaves_the_message_where_it_is_with_name_time_and_reason(state: State) -> None:
+    held = held_message(states=[state])
+
+    after = apply_to(held, Act.CLOSE, ["r0@elmpark.example"], BY_KIM)
+
+    assert (held.closed, after.closed) == (None, BY_KIM)
+    assert after.state is state
+
+
+def test_a_second_closing_is_told_who_made_the_first_and_when() -> None:
+    held = held_message(states=[State.DELIVERED])
+    closed = apply_to(held, Act.CLOSE, ["r0@elmpark.example"], BY_KIM)
+
+    with pytest.raises(IllegalTransition) as refusal:
+        apply_to(closed, Act.CLOSE, ["r0@elmpark.example"], BY_SAM)
+
+    assert str(refusal.value) == (
+        "The message to r0@elmpark.example was delivered and closed "
+        "(Kim Lee, 2 March 2026, 12:00 UTC), so it cannot be closed."
+    )
+
+
+def test_a_held_message_is_not_closed_but_decided() -> None:
+    with pytest.raises(IllegalTransition, match=r"cannot be closed\. Release or confirm it\.$"):
+        apply_to(held_message(), Act.CLOSE, ["r0@elmpark.example"], BY_KIM)
+
+
+def test_a_message_is_closed_when_every_copy_is_and_none_waits() -> None:
+    two = held_message(states=[State.DELIVERED, State.DELIVERED])
+    mixed = held_message(states=[State.DELIVERED, State.HELD])
+
+    half = apply_to(two, Act.CLOSE, ["r0@elmpark.example"], BY_KIM)
+    whole = apply_to(half, Act.CLOSE, ["r1@elmpark.example"], BY_SAM)
+    beside_held = apply_to(mixed, Act.CLOSE, ["r0@elmpark.example"], BY_KIM)
+
+    assert (half.closed, whole.closed, beside_held.closed) == (None, BY_SAM, None)
+
+
+def test_what_was_closed_may_still_be_confirmed() -> None:
+    held = apply_to(
+        held_message(states=[State.DELIVERED]), Act.CLOSE, ["r0@elmpark.example"], BY_KIM
+    )
+
+    after = apply_to(held, Act.CONFIRM, ["r0@elmpark.example"], BY_SAM)
+
+    assert (after.state, after.closed) == (State.CONFIRMED, None)
 
 
 def test_an_act_on_nobody_is_refused() -> None:

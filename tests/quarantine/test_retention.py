@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from mailguard.quarantine.held import State
+from mailguard.quarantine.held import Act, Decision, State, apply_to
 from mailguard.quarantine.retention import Retention, due_for_purge
+from mailguard.testing import NOON
 from mailguard.testing.quarantine import held_message
 
 CENTURY = timedelta(days=36500)
@@ -54,6 +55,28 @@ def test_a_serious_message_that_was_delivered_is_kept_until_somebody_reviewed_it
     due = [due_for_purge(held, timedelta(days=30), Retention()) for held in (unseen, seen)]
 
     assert due == [False, True]
+
+
+@pytest.mark.parametrize(("level", "days"), [(1, 7), (2, 30), (4, 30)])
+def test_a_delivered_copy_that_was_closed_is_kept_as_long_as_a_dismissed_one(
+    level: int, days: int
+) -> None:
+    held = held_message(states=[State.DELIVERED], level=level)
+    closed = apply_to(held, Act.CLOSE, ["r0@elmpark.example"], Decision(by="Kim Lee", at=NOON))
+
+    due = [
+        due_for_purge(closed, timedelta(days=days) - gap, Retention())
+        for gap in (MOMENT, 0 * MOMENT)
+    ]
+
+    assert due == [False, True]
+
+
+def test_a_sealed_message_is_never_deleted_even_when_it_was_closed() -> None:
+    held = held_message(states=[State.SEALED], level=4)
+    closed = apply_to(held, Act.CLOSE, ["r0@elmpark.example"], Decision(by="Kim Lee", at=NOON))
+
+    assert not due_for_purge(closed, CENTURY, Retention())
 
 
 def test_a_confirmed_message_is_kept_until_it_was_exported() -> None:

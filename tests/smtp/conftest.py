@@ -21,6 +21,7 @@ from mailguard.mail.reply import Reply
 from mailguard.ports import Delivery
 from mailguard.scan.school import School
 from mailguard.smtp.limits import BareNewline, Limits, ListenerSettings
+from mailguard.smtp.listener import admit_nothing
 from mailguard.smtp.nexthop import SmtpNextHop, Timeouts
 from mailguard.smtp.server import RelayServer, listen
 from mailguard.testing.fakes import FakeClock
@@ -221,6 +222,7 @@ async def run_relay(
     clients: tuple[str, ...] = ("127.0.0.0/8",),
     next_hop: SmtpNextHop | None = None,
     host: str = "127.0.0.1",
+    admit: Any = admit_nothing,
     **settings: Any,
 ) -> Relay:
     received: list[Transaction] = []
@@ -249,6 +251,7 @@ async def run_relay(
         next_hop=hop,
         clock=FakeClock(),
         has_room=has_room,
+        admit=admit,
     )
     sock = listen(host, 0)
     await server.start([sock])

@@ -417,3 +417,12 @@ async def test_a_disk_without_room_for_ballast_is_used_all_the_same(small_disk: 
     migrate(f"sqlite:///{small_disk}/mailguard.db")
 
     assert not (small_disk / "mailguard.db.ballast").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for others")
+def test_made_by_root_the_database_belongs_to_the_folders_owner(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+
+    migrate(f"sqlite:///{tmp_path}/mailguard.db")
+
+    assert {file.stat().st_uid for file in tmp_path.iterdir()} == {65534}

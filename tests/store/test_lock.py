@@ -49,6 +49,14 @@ async def test_the_lock_file_is_private(path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for others")
+async def test_made_by_root_the_lock_file_belongs_to_the_folders_owner(path: Path) -> None:
+    os.chown(path.parent, 65534, 65534)
+
+    async with FileLock(path).hold():
+        assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
+
+
 def test_waiting_for_a_lock_has_an_end(path: Path) -> None:
     with locked(path, patience=0), pytest.raises(TimeoutError), locked(path, patience=0.02):
         pytest.fail("two holders")
@@ -88,3 +96,10 @@ def test_a_lock_given_back_does_not_stay_with_a_child_forked_meanwhile(
     with locked(path, patience=0):
         assert path.exists()
     os.close(writer)
+
+
+async def test_a_file_lock_makes_its_folder(tmp_path: Path) -> None:
+    async with FileLock(tmp_path / "spool" / "x.lock").hold() as is_ours:
+        assert is_ours
+
+    assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700

@@ -1,4 +1,5 @@
-"""What ``mailguard check`` looks at, by what a technician would have to put right.
+"""What ``mailguard check`` does, by what a technician would have to put right.
 
-Nothing is left behind: a file or folder made here, perhaps by root, could lock the service out.
+Every check really does the thing, as the user who owns database and spool, and leaves nothing
+behind: a file or folder made by root could lock the service out.
 """

@@ -1,31 +1,67 @@
-"""Are database, audit log, clock, spool and evidence sound?"""
+"""Are database, audit log, spool and evidence sound? A row and an item are written and read back.
+
+They are marked as a self-test's, so that whatever a kill leaves of them is nobody's evidence.
+"""
 
 import os
 import secrets
-import shutil
-import tempfile
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
-from mailguard.cli.checks.result import Result
-from mailguard.cli.output import local_time
+from mailguard.cli.checks.owner import nearest
+from mailguard.cli.checks.result import Result, Scene
 from mailguard.cli.stores import database_file
 from mailguard.config import Config
-from mailguard.errors import SpoolUnavailable
-from mailguard.quarantine.held import State
+from mailguard.errors import SpoolUnavailable, StoreUnavailable
+from mailguard.mail.canary import SINK
+from mailguard.mail.envelope import Envelope, Origin, QueueId, Session, Transaction
+from mailguard.mail.envelope import Path as SmtpPath
+from mailguard.mail.raw import Raw
+from mailguard.policy.judge import Judgement
+from mailguard.ports import AuditEntry
+from mailguard.quarantine.evidence import compose_evidence
+from mailguard.quarantine.held import (
+    RANDOM_BYTES,
+    TEST_SCHOOL,
+    HeldMessage,
+    HeldRecipient,
+    State,
+    new_held_id,
+)
+from mailguard.scan.finding import ScanReport
 from mailguard.service.compose import Stores
 from mailguard.store.schema import read_schema
+from mailguard.store.trial import comes_back
 
-CLOCK_SLACK = timedelta(minutes=1)
-"""A clock that a time service corrects moves by seconds."""
+TRIAL_DAY = "0000/00/00"
+"""The folder of an item that is tried out: no message is of that day, so the folder can go again.
+One of a real day must stay, since another process may have just made it."""
 
 TRIAL_BYTES = 65536
+TOKEN = "check"  # noqa: S105 # a word
+
+GIB = 1 << 30
+LOW_BYTES = GIB
+"""Some ten days of evidence of a school with much trouble: time to order a disk."""
+
+LEAST_BYTES = 64 << 20
+LEAST_INODES = 1000
+"""Below these something will fail within hours."""
 
 
-async def check_database(config: Config, stores: Stores) -> AsyncIterator[Result]:
-    """Is it there, of this version, and can it be written?"""
-    file = database_file(config)
+def has_database(scene: Scene) -> bool:
+    """Whether there is one to look into; where not, :func:`check_database` says so."""
+    file = database_file(scene.config)
+    with suppress(StoreUnavailable):
+        return file.exists() and read_schema(file).is_newest
+    return False
+
+
+async def check_database(scene: Scene) -> AsyncIterator[Result]:
+    """Is it there, of this version, and does a row come back as it was written?"""
+    file = database_file(scene.config)
     if not file.exists():
         yield _not_there_yet("database", file)
         return
@@ -38,15 +74,23 @@ async def check_database(config: Config, stores: Stores) -> AsyncIterator[Result
             do="Run `mailguard db migrate`, or restart the service, which does it too.",
         )
         return
-    await stores.database.write(lambda connection: None)
-    yield Result(name="database", ok=True, what=f"{file} can be written, schema {schema.current}.")
+    if await _try_rows(scene.stores):
+        what, do = f"{file} gives back what is written into it, schema {schema.current}.", ""
+        yield Result(name="database", ok=True, what=what, do=do)
+    else:
+        yield Result(
+            name="database",
+            ok=False,
+            what=f"{file} gives back something else than was written into it.",
+            do="Trust neither it nor the disk: stop the service, and bring back the last backup.",
+        )
 
 
-async def check_audit_log(config: Config, stores: Stores) -> AsyncIterator[Result]:
-    """Is the chain whole, and is the clock not behind its newest entry?"""
-    if not read_schema(database_file(config)).is_newest:
+async def check_audit_log(scene: Scene) -> AsyncIterator[Result]:
+    """Is the chain whole?"""
+    if not has_database(scene):
         return
-    chain = await stores.audit.verify()
+    chain = await scene.stores.audit.verify()
     yield Result(
         name="audit log",
         ok=not chain.problem,
@@ -55,41 +99,40 @@ async def check_audit_log(config: Config, stores: Stores) -> AsyncIterator[Resul
         if chain.problem
         else "",
     )
-    now = stores.clock.now()
-    is_behind = any(entry.at > now + CLOCK_SLACK for entry in await stores.audit.entries(limit=1))
-    what = f"It is {local_time(now, config.school.timezone)} in {config.school.timezone}"
-    yield Result(
-        name="clock",
-        ok=not is_behind,
-        what=f"{what}, before the newest entry of the audit log." if is_behind else f"{what}.",
-        do="Set the machine's clock, and let a time service keep it." if is_behind else "",
-    )
 
 
-async def check_spool(config: Config, stores: Stores) -> AsyncIterator[Result]:
-    """Can evidence be written, does it come back as it was, and is there room for more?"""
-    root = Path(config.storage.spool)
+async def check_spool(scene: Scene) -> AsyncIterator[Result]:
+    """Can evidence be stored by the service's own way, and does it come back as it was?"""
+    root = Path(scene.config.storage.spool)
     if not root.exists():  # noqa: ASYNC240 # nothing else runs in this loop
         yield _not_there_yet("spool", root)
         return
-    _try_out(root)
+    await _try_item(root, scene.stores)
     yield Result(name="spool", ok=True, what=f"{root} can be written, and gives it back unchanged.")
-    has_room = await stores.spool.has_room()
-    free = f"{shutil.disk_usage(root).free >> 20:,} MiB are free where evidence is kept"
-    yield Result(
-        name="room",
-        ok=has_room,
-        what=f"{free}." if has_room else f"{free}: too little. Senders are asked to wait.",
-        do="" if has_room else "Make room, or lower limits.message_mb.",
-    )
 
 
-async def check_evidence(config: Config, stores: Stores) -> AsyncIterator[Result]:
+async def check_room(scene: Scene) -> AsyncIterator[Result]:
+    """Is there room where something is written?"""
+    has_room = await scene.stores.spool.has_room()
+    root = Path(scene.config.storage.spool)
+    if root.exists():  # noqa: ASYNC240 # nothing else runs in this loop
+        free = f"{_free_bytes(root) >> 20:,} MiB are free where evidence is kept"
+        yield Result(
+            name="room",
+            ok=has_room,
+            what=f"{free}." if has_room else f"{free}: too little. Senders are asked to wait.",
+            do="" if has_room else "Make room, or lower limits.message_mb.",
+        )
+    for result in _tight_disks(scene.config):
+        yield result
+
+
+async def check_evidence(scene: Scene) -> AsyncIterator[Result]:
     """Has every row its files?"""
-    if not read_schema(database_file(config)).is_newest:
+    if not has_database(scene):
         return
-    folders = set(await stores.spool.folders())
-    rows = [held for held in await stores.held.select() if held.state is not State.PURGED]
+    folders = set(await scene.stores.spool.folders())
+    rows = [held for held in await scene.stores.held.select() if held.state is not State.PURGED]
     missing = [held.id for held in rows if held.folder not in folders]
     gone = f"The files of {len(missing)} are gone, first {missing[0]}." if missing else ""
     yield Result(
@@ -102,25 +145,108 @@ async def check_evidence(config: Config, stores: Stores) -> AsyncIterator[Result
     )
 
 
-def _try_out(root: Path) -> None:
-    """Write a file without a name, and read it back. Raises SpoolUnavailable."""
-    trial = secrets.token_bytes(TRIAL_BYTES)
+async def _try_rows(stores: Stores) -> bool:
+    """A commit for good, of something that is then deleted; and all of a held message's rows."""
+    token = f"{TOKEN}-{secrets.token_hex(8)}"
+    await stores.canary.mark(token, TOKEN)
+    marks = await stores.canary.take_marks(token)
+    held = _trial(Raw.of(b""), stores.clock.now())
+    entry = AuditEntry(
+        at=stores.clock.now(), actor="mailguard", action="check", subject=held.id, detail={}
+    )
+    return list(marks) == [TOKEN] and await comes_back(stores.database, held, entry)
+
+
+async def _try_item(root: Path, stores: Stores) -> None:
+    """Store an item, read it back and take it away. Raises SpoolUnavailable, EvidenceDamaged."""
+    raw = Raw.of(secrets.token_bytes(TRIAL_BYTES))
+    now = stores.clock.now()
+    held = _trial(raw, now)
+    evidence = _evidence(held, raw, now)
     try:
-        with tempfile.TemporaryFile(dir=root) as file:
-            file.write(trial)
-            file.flush()
-            os.fsync(file.fileno())
-            file.seek(0)
-            is_same = file.read() == trial
-    except OSError as error:
-        raise SpoolUnavailable(f"{root} cannot be written: {error.strerror}") from error
-    if not is_same:
-        raise SpoolUnavailable(f"{root} gives other bytes back than were written")
+        await stores.spool.store(held.id, held.folder, raw, evidence)
+        # What is read is checked against the row's SHA-256.
+        await stores.spool.read(held)
+        if await stores.spool.evidence(held) != evidence:
+            raise SpoolUnavailable(f"{root} gives other bytes back than were written")
+    finally:
+        with suppress(SpoolUnavailable):
+            await stores.spool.remove(held.folder)
+        day = root / TRIAL_DAY
+        for folder in (day, *day.parents[: TRIAL_DAY.count("/")]):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _trial(raw: Raw, now: datetime) -> HeldMessage:
+    held_id = new_held_id(now, secrets.token_bytes(RANDOM_BYTES))
+    argument = f"<{SINK}>".encode()
+    recipient = HeldRecipient(address=SINK, argument=argument, relationship="", state=State.HELD)
+    return HeldMessage(
+        id=held_id,
+        school=TEST_SCHOOL,
+        queue_id=TOKEN,
+        listener=TOKEN,
+        received=now,
+        sender="",
+        sender_argument=b"<>",
+        recipients=(recipient,),
+        level=0,
+        categories={},
+        symbols=(),
+        sealed=False,
+        alert=False,
+        sha256=raw.sha256,
+        size=raw.size,
+        ruleset="",
+        folder=f"{TRIAL_DAY}/{held_id}",
+    )
+
+
+def _evidence(held: HeldMessage, raw: Raw, now: datetime) -> bytes:
+    session = Session(
+        listener=TOKEN, origin=Origin.INSIDE, peer="", peer_port=0, helo=TOKEN, esmtp=True
+    )
+    path = SmtpPath(argument=b"<>", address="")
+    envelope = Envelope(sender=path, recipients=(path,))
+    transaction = Transaction(
+        queue_id=QueueId(TOKEN), session=session, envelope=envelope, raw=raw, received=now
+    )
+    report = ScanReport(findings=(), unscanned=(), ruleset="")
+    return compose_evidence(transaction, Judgement(report=report, dispositions=()), held)
+
+
+def _tight_disks(config: Config) -> Iterator[Result]:
+    """The file systems that fill up, each once."""
+    places = (config.storage.spool, str(database_file(config)), config.storage.cache)
+    seen = set()
+    for place in (nearest(Path(place)) for place in places):
+        device = place.stat().st_dev
+        if device in seen:
+            continue
+        seen.add(device)
+        disk = os.statvfs(place)
+        free = _free_bytes(place)
+        # Some file systems have no fixed number of inodes, and say 0.
+        inodes = disk.f_favail if disk.f_files else LEAST_INODES
+        if free < LOW_BYTES or inodes < LEAST_INODES:
+            yield Result(
+                name="room",
+                ok=free >= LEAST_BYTES and inodes >= LEAST_INODES,
+                what=f"On the disk of {place} {free >> 20:,} MiB and {disk.f_favail:,} inodes are "
+                "free.",
+                do="Make room, or give it a larger disk.",
+            )
+
+
+def _free_bytes(place: Path) -> int:
+    disk = os.statvfs(place)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _not_there_yet(name: str, path: Path) -> Result:
     """For what the service makes at its first start: can it?"""
-    parent = next(folder for folder in path.parents if folder.exists())
+    parent = nearest(path)
     is_writable = os.access(parent, os.W_OK | os.X_OK)
     return Result(
         name=name,

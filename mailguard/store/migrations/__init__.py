@@ -16,6 +16,12 @@ from sqlalchemy import Connection
 from mailguard.errors import ConfigError
 
 
+def knows(schema: str) -> bool:
+    """Whether a database with this schema is of this MailGuard or an older one."""
+    script = ScriptDirectory(str(Path(__file__).parent))
+    return schema in {revision.revision for revision in script.walk_revisions()}
+
+
 def upgrade(connection: Connection) -> str:
     """Apply every step that is missing, in the caller's transaction; return the newest's name.
 

@@ -1,1 +1,0 @@
-"""Every metric of MailGuard, named by the conventions of Prometheus."""
