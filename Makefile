@@ -4,8 +4,10 @@
 # make serve   run it here, with the configuration in MAILGUARD_CONFIG or /etc/mailguard/mailguard.toml
 # make bench   measure the relay beside bare aiosmtpd and the bare sink
 # make lock    write constraints.txt anew from what is installed
+# make install     as root: install it as a system service, or upgrade the one that is installed
+# make uninstall   as root: remove it again; evidence, configuration and backups stay
 
-.PHONY: demo test lint serve bench lock
+.PHONY: demo test lint serve bench lock install uninstall
 MAKEFLAGS += --no-print-directory
 
 demo:
@@ -34,3 +36,9 @@ bench:
 lock:
 	@{ sed -n '/^#/p' constraints.txt; .venv/bin/python -m pip freeze --exclude-editable | grep -v ' @ '; } > constraints.new
 	@mv constraints.new constraints.txt
+
+install:
+	@scripts/install
+
+uninstall:
+	@FORCE=$(FORCE) scripts/uninstall
