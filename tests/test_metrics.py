@@ -244,6 +244,18 @@ def test_a_supervisor_that_was_killed_is_missed(
     assert ["the part that takes mail is not running"] == ailments(["relay-1", "jobs"], NOW + 90)
 
 
+def test_a_self_test_that_no_longer_takes_place_is_missed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics.time, "time", lambda: NOW)
+    make_well()
+    metrics.canary_ran("mail", NOW - 50, ok=True)
+
+    assert ["the listener mail is no longer tested"] == ailments(["jobs"], NOW + 5, canary_s=45)
+    assert [] == ailments(["jobs"], NOW + 5, canary_s=60)
+    assert [] == ailments(["jobs"], NOW + 5, canary_s=0)
+
+
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
 def test_names_and_help_follow_the_conventions(metric: Metric) -> None:
     units = ("_seconds", "_bytes", "_info", "_total")

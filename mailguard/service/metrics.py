@@ -16,6 +16,7 @@ from mailguard import events, metrics
 from mailguard.config import Config, split_address
 from mailguard.metrics.catalogue import (
     ALERT_OVERDUE,
+    CANARY_LAST_RUN,
     CANARY_OK,
     DATABASE_UP,
     DIGEST_OVERDUE,
@@ -34,6 +35,9 @@ clients which say nothing cannot keep Prometheus out."""
 
 ANSWER_S = 10.0
 """For one client in all, as long as Prometheus waits (its `scrape_timeout`)."""
+
+MISSED_TESTS = 3
+"""After so many self-tests that did not take place, something keeps them from it."""
 
 SEEN_S = 60.0
 """A supervisor that has not gone round for so long is not there: it does every few seconds."""
@@ -70,12 +74,14 @@ def serve_figures(config: Config, sock: socket.socket | None) -> None:
     if sock is None:
         return
     workers = [f"relay-{number}" for number in range(1, config.relay.workers + 1)]
-    server = _Server(sock, _application([*workers, "jobs"]))
+    canary_s = config.canary.minutes * 60 * MISSED_TESTS
+    server = _Server(sock, _application([*workers, "jobs"], canary_s))
     threading.Thread(target=server.serve_forever, name="figures", daemon=True).start()
 
 
-def ailments(processes: Iterable[str], now: float) -> list[str]:
-    """What is not well, in plain words, at the Unix time `now`."""
+def ailments(processes: Iterable[str], now: float, canary_s: float = 0) -> list[str]:
+    """What is not well, in plain words, at the Unix time `now`. A self-test is missed `canary_s`
+    seconds after the last; never where that is 0."""
     values: dict[str, dict[str, float]] = {}
     for metric in metrics.registry().collect():
         for sample in metric.samples:
@@ -97,6 +103,11 @@ def ailments(processes: Iterable[str], now: float) -> list[str]:
         for name, ok in of(CANARY_OK).items()
         if not ok
     ]
+    found += [
+        f"the listener {name} is no longer tested"
+        for name, at in of(CANARY_LAST_RUN).items()
+        if canary_s and abs(now - at) > canary_s
+    ]
     if of(DIGEST_OVERDUE).get(""):
         found.append("a digest is overdue")
     if of(ALERT_OVERDUE).get(""):
@@ -104,7 +115,7 @@ def ailments(processes: Iterable[str], now: float) -> list[str]:
     return found
 
 
-def _application(processes: Sequence[str]) -> "WSGIApplication":
+def _application(processes: Sequence[str], canary_s: float) -> "WSGIApplication":
     from prometheus_client import make_wsgi_app
 
     figures = make_wsgi_app(metrics.registry(), disable_compression=True)
@@ -117,7 +128,7 @@ def _application(processes: Sequence[str]) -> "WSGIApplication":
             answered: Iterable[bytes] = figures(environ, start_response)
             return answered
         if environ["PATH_INFO"] == "/healthz":
-            found = ailments(processes, time.time())
+            found = ailments(processes, time.time(), canary_s)
             status = "503 Service Unavailable" if found else "200 OK"
             return _say(start_response, status, found or ["all is well"])
         return _say(start_response, "404 Not Found", ["here are /metrics and /healthz"])

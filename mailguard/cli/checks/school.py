@@ -74,10 +74,12 @@ async def check_rules(scene: Scene) -> AsyncIterator[Result]:
         disabled=rules.disable,
     ).ruleset
     failures = prove(ruleset)
+    in_use = len(ruleset.symbols.keys() - ruleset.silent)
     yield Result(
         name="rules",
         ok=not failures,
-        what=f"{len(ruleset.rules)} rules and {len(ruleset.detectors)} detectors, "
+        what=f"{len(ruleset.rules)} rules and {len(ruleset.detectors)} detectors "
+        f"({in_use} symbols in use), "
         + (f"{len(failures)} failures: {failures[0]}" if failures else "all proved."),
         do="`mailguard rules test` names each failure." if failures else "",
     )
