@@ -58,6 +58,16 @@ def refused_command(queue_id: str, peer: str, reply: Reply) -> None:
     _log.info("refused_command", queue_id=queue_id, peer=peer, reply=_code(reply))
 
 
+def tls_failed(peer: str, listener: str, reason: str) -> None:
+    """A client's TLS handshake came to nothing; `reason` is OpenSSL's."""
+    _log.info("tls_failed", peer=peer, listener=listener, reason=reason)
+
+
+def certificate_unusable(file: str, error: Exception) -> None:
+    """A listener's new certificate or key cannot be used; the old one is shown on."""
+    _log.error("certificate_unusable", file=file, error=_describe(error))
+
+
 def lost_client(queue_id: str, stage: str) -> None:
     """The client went away in the middle of a transaction; `stage` says where."""
     _log.info("lost_client", queue_id=queue_id, stage=stage)
@@ -68,9 +78,20 @@ def next_hop_down(next_hop: str, error: Exception) -> None:
     _log.warning("next_hop_down", next_hop=next_hop, error=_describe(error))
 
 
+def next_hop_in_the_clear(next_hop: str, error: Exception) -> None:
+    """TLS with the next hop failed where it is not required; mail goes to it in the clear."""
+    _log.warning("next_hop_in_the_clear", next_hop=next_hop, error=_describe(error))
+
+
+def xforward_refused(next_hop: str, reply: Reply) -> None:
+    """The next hop offered XFORWARD and refused it; that connection tells it no more."""
+    _log.warning("xforward_refused", next_hop=next_hop, reply=_code(reply))
+
+
 def concluded(
     *,
     queue_id: str,
+    ident: str,
     listener: str,
     peer: str,
     sender: str,
@@ -87,10 +108,12 @@ def concluded(
     size: int,
     ms: int,
 ) -> None:
-    """A transaction was answered. `sender` and `recipients` are empty for unlisted mail."""
+    """A transaction was answered; `ident` is what the mail server in front calls it. `sender` and
+    `recipients` are empty for unlisted mail."""
     _log.info(
         "concluded",
         queue_id=queue_id,
+        ident=ident,
         listener=listener,
         peer=peer,
         sender=sender,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from mailguard.mail.envelope import Transaction
+from mailguard.mail.envelope import Session, Transaction
 from mailguard.mail.message import Message
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import Reply
@@ -59,10 +59,11 @@ class Delivery(Protocol):
 class NextHop(Protocol):
     """The mail server behind us."""
 
-    async def open(self) -> Delivery:
+    async def open(self, session: Session | None = None, ident: str = "") -> Delivery:
         """Get a connection that has said EHLO, from the pool or new.
 
-        Raises NextHopUnavailable.
+        With `session`, the next hop is told with each MAIL whose message it is and its `ident`
+        here, where it wants to know (XFORWARD). Raises NextHopUnavailable.
         """
         ...
 

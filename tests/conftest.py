@@ -5,9 +5,14 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from mailguard import events, logs
 from mailguard.testing import CANARY
+
+# How long an example takes depends on what else runs on the machine.
+settings.register_profile("anywhere", deadline=None)
+settings.load_profile("anywhere")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,16 +26,18 @@ LONGEST = 450
 
 CATCH_ALL = {
     "mailguard/extract/judging.py: judge": "an engine's failure is a finding, never a pass",
+    "mailguard/flow/advise.py: advise": "every fault is answered 451",
     "mailguard/flow/receive.py: receive": "every fault is answered 451",
     "mailguard/flow/receive.py: _keep_and_relay": "a pending row is withdrawn; it goes on",
     "mailguard/jobs/scheduler.py: run": "a job that breaks runs again",
+    "mailguard/milter/connection.py: _judge": "every fault is answered 451",
     "mailguard/scan/detector.py: _load": "a detector that does not import is a RuleError",
     "mailguard/scan/scanner.py: scan": "a check that breaks keeps no other from running",
     "mailguard/service/supervise.py: _fork": "a child never returns into the parent's code",
     "mailguard/smtp/connection.py: _handle_client": "one connection's fault is no other's",
     "mailguard/smtp/conversation.py: answer": "every fault is answered 451",
     "mailguard/smtp/conversation.py: _finish": "every fault is answered 451",
-    "mailguard/smtp/nexthop.py: connect": "the connection is closed; it goes on",
+    "mailguard/smtp/nexthop.py: _connect": "the connection is closed; it goes on",
     "mailguard/smtp/nexthop.py: data": "the connection is closed; it goes on",
 }
 """Where anything at all may be caught, and why. Every other `except` names what it expects."""

@@ -83,7 +83,10 @@ def _arrival(held: HeldMessage, evidence: Evidence | None, zone: str) -> str:
     if evidence is None:
         return when
     session = evidence["session"]
-    return f"{when} ({session['origin']}) from {session['peer']}, called {session['helo']}"
+    peer = session["peer"] or "an unknown address"
+    login = f", logged in as {session['auth']}" if "auth" in session else ""
+    via = f", passed on by {session['via']}" if "via" in session else ""
+    return f"{when} ({session['origin']}) from {peer}, called {session['helo']}{login}{via}"
 
 
 def _reasons(evidence: Evidence) -> Iterator[tuple[str, str]]:

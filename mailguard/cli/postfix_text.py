@@ -9,6 +9,15 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mailguard.cli.postfix_milter import (
+    ASKING,
+    QUEUE,
+    SETTINGS,
+    compose_milter,
+    is_asked,
+    is_same,
+    others,
+)
 from mailguard.config import Config, ListenerSection, split_address
 from mailguard.errors import UserError
 from mailguard.mail.envelope import Origin
@@ -93,8 +102,24 @@ class Postfix:
     settings: dict[str, str]
     """The parameters of ``main.cf`` that matter here."""
 
-    handovers: tuple[tuple[str, str], ...]
-    """Where it hands mail to another program: in the words of its files, and to what."""
+    handovers: tuple["Handover", ...]
+    """Where it hands mail to another program, or asks one about it."""
+
+    @property
+    def queue(self) -> str:
+        """Its queue's folder, which is the root of what runs in a chroot."""
+        return self.settings.get("queue_directory") or QUEUE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """One parameter that names another program."""
+
+    words: str
+    """As it stands in Postfix's files."""
+
+    name: str
+    value: str
 
 
 def read_postfix() -> Postfix | None:
@@ -105,8 +130,8 @@ def read_postfix() -> Postfix | None:
         "config_directory",
         "default_process_limit",
         "message_size_limit",
-        "smtpd_milters",
         "smtpd_proxy_timeout",
+        *SETTINGS,
         *HANDOVERS,
     )
     settings = dict(_pairs(_postconf("-x", *names)))
@@ -118,13 +143,16 @@ def read_postfix() -> Postfix | None:
             continue
         own = {key: value for place, key, value in options if place == f"{name}/{kind}"}
         services.append(SmtpService(name=name, kind=kind, processes=columns[4], options=own))
+    ways = (*HANDOVERS, *ASKING)
     handovers = [
-        (f"{name} = {settings[name]}", settings[name]) for name in HANDOVERS if settings.get(name)
+        Handover(words=f"{name} = {settings[name]}", name=name, value=settings[name])
+        for name in ways
+        if settings.get(name)
     ]
     handovers += [
-        (f"{place}: -o {key}={value}", value)
+        Handover(words=f"{place}: -o {key}={value}", name=key, value=value)
         for place, key, value in options
-        if key in HANDOVERS and value
+        if key in ways and value
     ]
     return Postfix(
         folder=settings.get("config_directory", "/etc/postfix"),
@@ -136,21 +164,44 @@ def read_postfix() -> Postfix | None:
 
 def find_handovers(config: Config, postfix: Postfix) -> list[str]:
     """Where Postfix hands mail to one of our listeners, in the words of its files."""
-    ours = [split_address(listener.address) for listener in config.listeners]
+    ours = [split_address(listener.address) for listener in _passing(config)]
     return [
-        words
-        for words, target in postfix.handovers
-        if any(_is_same(target, host, port) for host, port in ours)
+        each.words
+        for each in postfix.handovers
+        if (
+            any(is_asked(each.value, listener, postfix.queue) for listener in milters(config))
+            if each.name in ASKING
+            else any(is_same(each.value, host, port) for host, port in ours)
+        )
     ]
+
+
+def milters(config: Config) -> tuple[ListenerSection, ...]:
+    """The listeners that mail servers ask."""
+    return tuple(each for each in config.listeners if each.protocol == "milter")
+
+
+def filters(config: Config) -> tuple[ListenerSection, ...]:
+    """The listeners that Postfix can hand mail to: by plain SMTP, and without a login."""
+    return tuple(
+        each for each in _passing(config) if each.auth == "none" and each.tls in {"none", "may"}
+    )
+
+
+def _passing(config: Config) -> tuple[ListenerSection, ...]:
+    return tuple(each for each in config.listeners if each.protocol == "smtp")
 
 
 def compose_lines(config: Config, postfix: Postfix | None) -> str:
     """Say in plain words, and in Postfix's, what is to be written where."""
-    blocks = [*_way_back(config, postfix)]
+    blocks = [*_way_back(config, postfix), *_logins(config)]
+    folder = postfix.folder if postfix else "/etc/postfix"
+    settings = postfix.settings if postfix else {}
+    blocks += [compose_milter(each, settings, folder) for each in milters(config)]
     inbound = _listener_for(config, Origin.OUTSIDE)
     own = _listener_for(config, Origin.INSIDE)
     services = postfix.services if postfix else _usual()
-    for service in services:
+    for service in services if filters(config) else ():
         if service.is_way_back:
             continue
         if service.port in OUTSIDE and inbound:
@@ -166,45 +217,80 @@ def compose_lines(config: Config, postfix: Postfix | None) -> str:
             "in front), have people send through it, and ask for these lines again.\n"
         )
     for listener, wanted in ((inbound, "outside"), (own, "inside")):
-        if listener is None:
+        if listener is None and not _covers(config, wanted):
             blocks.append(
                 f'No listener has origin = "{wanted}" (or "any"): that mail is not checked.\n'
             )
-    if postfix and postfix.settings.get("smtpd_milters"):
+    asked = postfix.settings.get("smtpd_milters", "") if postfix else ""
+    if postfix and filters(config) and others(asked, milters(config), postfix.queue):
         blocks.append(
             "smtpd_milters is set. With a proxy filter, milters at the services above see no\n"
             "content; at the service that takes mail back they do. See MILTER_README.\n"
         )
-    folder = postfix.folder if postfix else "/etc/postfix"
     head = f"For {folder}/master.cf. Nothing is changed for you.\n"
     if postfix is None:
         head += "There is no Postfix on this machine; its usual services are assumed.\n"
-    tail = (
-        "Then: postfix check && postfix reload\n"
-        "To take MailGuard out of the path again: remove the smtpd_proxy_filter lines and reload."
-    )
+    ways = [*(["smtpd_proxy_filter"] if filters(config) else [])]
+    ways += [*(ASKING if milters(config) else [])]
+    tail = "Then: postfix check && postfix reload"
+    if ways:
+        tail += (
+            "\nTo take MailGuard out of the path again: remove it from the "
+            f"{' and '.join(ways)} lines and reload."
+        )
     numbered = [f"{number}. {block}" for number, block in enumerate(blocks, 1)]
     return "\n".join([head, *numbered, tail])
 
 
 def _way_back(config: Config, postfix: Postfix | None) -> Iterator[str]:
     """The services behind us: each next hop on this machine, once."""
+    asking = {listener.next_hop for listener in milters(config)}
+    private = {each.next_hop for each in config.listeners if each.auth == "pass"}
     for url in dict.fromkeys(listener.next_hop for listener in config.listeners):
+        if url in private:
+            continue
         address = url.removeprefix("smtp://")
         host, port = split_address(address)
         if not _is_local(host):
             yield f"What passes goes to another machine, {address}: see that it takes mail.\n"
             continue
         known = postfix.services if postfix else ()
-        there = next((each for each in known if _is_same(each.name, host, port)), None)
-        if there is not None and there.is_way_back:
+        there = next((each for each in known if is_same(each.name, host, port)), None)
+        asks_nobody = url not in asking or (there and there.options.get("smtpd_milters") == "")
+        if there is not None and asks_nobody and (there.is_way_back or not filters(config)):
             yield f"{there.name} takes mail back already.\n"
             continue
         name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         yield (
             "Add this service, which takes back what MailGuard lets through:\n\n"
             f"{name} inet n - n - - smtpd\n{BACK}\n"
+            + ("    -o smtpd_milters=\n" if url in asking else "")
         )
+
+
+def _logins(config: Config) -> Iterator[str]:
+    """The services at which people log in through us."""
+    for listener in config.listeners:
+        if listener.auth == "pass":
+            address = listener.next_hop.removeprefix("smtp://")
+            yield (
+                f"People's mail programs come to the listener {listener.name} "
+                f"({listener.address}), and log in\nthrough it at {address}: a service with "
+                "smtpd_sasl_auth_enable=yes that takes mail from\nthis machine without a login too "
+                "(permit_mynetworks), for what is released later.\n"
+            )
+
+
+def _covers(config: Config, wanted: str) -> bool:
+    """Whether a listener that Postfix hands nothing to sees this mail."""
+    return any(
+        listener not in filters(config)
+        and (
+            listener.origin in {wanted, Origin.ANY}
+            or (listener.auth == "pass" and wanted == Origin.INSIDE)
+        )
+        for listener in config.listeners
+    )
 
 
 def _hand_over(config: Config, service: SmtpService, listener: ListenerSection, which: str) -> str:
@@ -228,7 +314,7 @@ def _hand_over(config: Config, service: SmtpService, listener: ListenerSection, 
 def _listener_for(config: Config, origin: Origin) -> ListenerSection | None:
     """The listener for this mail: one that says so, else one for any."""
     for wanted in (origin, Origin.ANY):
-        for listener in config.listeners:
+        for listener in filters(config):
             if listener.origin is wanted:
                 return listener
     return None
@@ -239,20 +325,6 @@ def _usual() -> tuple[SmtpService, ...]:
         SmtpService(name=name, kind="inet", processes="-", options={})
         for name in ("smtp", "submission")
     )
-
-
-def _is_same(target: str, host: str, port: int) -> bool:
-    """Whether Postfix's `target` (``[smtp:][host]:port`` and the like) is this address."""
-    words = target.replace("[", "").replace("]", "").split(":")
-    if words[-1] != str(port):
-        return False
-    named = ":".join(words[:-1])
-    if ":" in host:
-        return named.endswith((host, "localhost"))
-    there = words[-2] if len(words) > 1 else ""
-    if host in {"0.0.0.0", "::"}:  # noqa: S104  comparing, not binding
-        return True
-    return there == host or {there, host} <= {"localhost", "127.0.0.1", "", "inet"}
 
 
 def _is_local(host: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mailguard import logs
-from mailguard.config import Config, split_address
+from mailguard.config import Config, socket_path, split_address
 from mailguard.errors import UserError
 from mailguard.service.compose import Stores, open_stores
 
@@ -44,6 +44,11 @@ def database_file(config: Config) -> Path:
 def is_serving(config: Config) -> bool:
     """Whether something accepts connections where this configuration's service listens."""
     try:
+        if path := socket_path(config.listeners[0].address):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(PATIENCE_S)
+                probe.connect(path)
+                return True
         address = split_address(config.listeners[0].address)
         with socket.create_connection(address, timeout=PATIENCE_S):
             return True

@@ -49,9 +49,20 @@ def parse_config(text: str, *, folder: Path, name: str = "configuration") -> Con
 def _with_absolute_paths(config: Config, folder: Path) -> Config:
     directory, storage, rules = config.directory, config.storage, config.rules
     metrics = config.metrics
+    listeners = tuple(
+        listener.model_copy(
+            update={
+                key: str(folder / file)
+                for key in ("tls_certificate", "tls_key")
+                if (file := getattr(listener, key))
+            }
+        )
+        for listener in config.listeners
+    )
     file = str(folder / directory.file) if directory.file else ""
     return config.model_copy(
         update={
+            "listeners": listeners,
             "directory": directory.model_copy(update={"file": file}),
             "storage": storage.model_copy(
                 update={

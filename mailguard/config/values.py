@@ -57,6 +57,27 @@ def _check_address(value: str) -> str:
     return value
 
 
+def socket_path(value: str) -> str:
+    """The path in ``unix:/path``; empty for any other address."""
+    scheme, _, path = value.partition(":")
+    return path if scheme == "unix" else ""
+
+
+LONGEST_SOCKET_PATH = 107
+"""Bytes that fit into Linux's sockaddr_un (unix(7)), but for the NUL at their end."""
+
+
+def _check_listener_address(value: str) -> str:
+    if not value.startswith("unix:"):
+        return _check_address(value)
+    path = socket_path(value)
+    if not path.startswith("/") or path.endswith("/") or len(path.encode()) > LONGEST_SOCKET_PATH:
+        raise ValueError(
+            "write unix: and an absolute path of at most 107 bytes, e.g. unix:/run/mailguard/milter"
+        )
+    return value
+
+
 def _check_next_hop(value: str) -> str:
     scheme, separator, rest = value.partition("://")
     if not separator or scheme != "smtp":
@@ -109,6 +130,7 @@ PersonAddress = Annotated[str, AfterValidator(_check_person)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 Network = Annotated[str, AfterValidator(_check_network)]
 Address = Annotated[str, AfterValidator(_check_address)]
+ListenerAddress = Annotated[str, AfterValidator(_check_listener_address)]
 NextHopUrl = Annotated[str, AfterValidator(_check_next_hop)]
 PersonAddressOrNone = Annotated[str, AfterValidator(lambda v: v and _check_person(v))]
 AddressOrNone = Annotated[str, AfterValidator(lambda v: v and _check_address(v))]

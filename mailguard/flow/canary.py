@@ -13,10 +13,11 @@ from datetime import datetime
 
 from mailguard import metrics
 from mailguard.errors import NextHopUnavailable, UnknownItem
+from mailguard.flow.advise import Give, decide, settle
 from mailguard.flow.receive import carry_out
 from mailguard.flow.setting import Mode, Ports, Setting
 from mailguard.mail.canary import DOMAIN, GOOD_FOR, SINK, Sort, make_sender, read_nonce
-from mailguard.mail.envelope import Transaction
+from mailguard.mail.envelope import Session, Transaction
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import Reply
 from mailguard.ports import AuditEntry, CanaryRun, CanaryStore, Clock, Delivery, LedgerRow, Spool
@@ -29,6 +30,9 @@ CAME_OUT = "came out"
 RECOGNISED = Reply.of(250, "2.1.0 Ok, a test of our own")
 """The reply to MAIL of a self-test. Whoever sends one stops at any other: the next hop would get
 it."""
+
+NOT_OURS = Reply.of(550, "5.7.1 Not a test of this installation")
+"""A milter is asked to take nothing, and nobody else could send or get this."""
 
 _TAKEN = Reply.of(250, "2.0.0 Ok, it came out")
 _NOT_THE_SINK = Reply.of(550, "5.1.1 A test goes to the sink only")
@@ -169,21 +173,49 @@ async def receive_test(
     receive` does with mail, but for what that writes down. Raises TemporaryFailure and what else
     goes wrong: the listener answers 451.
     """
-    rows = _MarkedRows(sink.nonce, sink.store, ports.spool)
-    ports = replace(
-        ports,
-        held=rows,
-        ledger=_NoLedger(),
-        next_hop=_NoNextHop(),
-        unsettled=[],
-        unkept=[],
-    )
-    setting = replace(setting, school=TEST_SCHOOL, mode=Mode.ENFORCE)
+    ports, setting = _apart(sink, ports, setting)
     with metrics.not_of_mail():
         async with asyncio.timeout(setting.answer_s) as budget:
             judgement = await ports.judge.judge(transaction)
             outcome = await carry_out(transaction, judgement, sink, ports, setting, budget)
     return outcome.reply
+
+
+def is_test(transaction: Transaction) -> bool:
+    """Whether this calls itself a self-test: no mail server could ever deliver or return it."""
+    envelope = transaction.envelope
+    return envelope.sender.address.endswith(f"@{DOMAIN}") and (
+        [path.address for path in envelope.recipients] == [SINK]
+    )
+
+
+async def advise_test(
+    transaction: Transaction, sink: CanarySink, give: Give, ports: Ports, setting: Setting
+) -> None:
+    """The same where a mail server would keep the message and ask, as :func:`mailguard.flow.advise.
+    advise` is asked. Raises what goes wrong: the listener answers 451.
+    """
+    ports, setting = _apart(sink, ports, setting)
+    with metrics.not_of_mail():
+        async with asyncio.timeout(setting.answer_s):
+            judgement = await ports.judge.judge(transaction)
+            course = await decide(transaction, judgement, ports, setting)
+            if course.advice.refusal is None and not course.advice.discard:
+                await sink.store.mark(sink.nonce, CAME_OUT)
+        await settle(transaction, course, ports, is_told=give(course.advice))
+
+
+def _apart(sink: CanarySink, ports: Ports, setting: Setting) -> tuple[Ports, Setting]:
+    """The world of a self-test: all that it would leave behind goes nowhere."""
+    apart = replace(
+        ports,
+        held=_MarkedRows(sink.nonce, sink.store, ports.spool),
+        ledger=_NoLedger(),
+        next_hop=_NoNextHop(),
+        unsettled=[],
+        unkept=[],
+    )
+    return apart, replace(setting, school=TEST_SCHOOL, mode=Mode.ENFORCE)
 
 
 class _MarkedRows:
@@ -252,5 +284,5 @@ class _NoLedger:
 class _NoNextHop:
     keywords: tuple[str, ...] = ()
 
-    async def open(self) -> Delivery:
+    async def open(self, session: Session | None = None, ident: str = "") -> Delivery:
         raise NextHopUnavailable("a self-test has no next hop")

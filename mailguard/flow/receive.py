@@ -186,9 +186,10 @@ async def _hand_over(
                 return refusal
         return await delivery.data(head, transaction.raw)
     except NextHopUnavailable as error:
-        if error.may_have_accepted:
+        # Must: who logged in did so on that connection, and no other may be taken for theirs.
+        if error.may_have_accepted or transaction.session.auth:
             raise
-    fresh = await ports.next_hop.open()
+    fresh = await ports.next_hop.open(transaction.session, transaction.queue_id)
     try:
         refusal = await _introduce(fresh, transaction.envelope.sender, passed)
         if refusal is not None:

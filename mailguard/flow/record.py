@@ -81,6 +81,7 @@ def record(
     metrics.found([(str(category), level) for category, level in levels], unscanned, alert=alert)
     events.concluded(
         queue_id=transaction.queue_id,
+        ident=transaction.session.ident,
         listener=transaction.session.listener,
         peer=transaction.session.peer,
         sender=sender,

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from mailguard import events
 from mailguard.errors import NextHopUnavailable, StoreUnavailable
+from mailguard.flow.advise import Advice, Advise, Give
 from mailguard.flow.receive import head_for
 from mailguard.flow.setting import Setting
 from mailguard.mail.envelope import Transaction
@@ -58,6 +59,28 @@ async def receive_own(
     if reply.is_positive:
         events.own_mail_passed(transaction.queue_id)
     return reply
+
+
+async def advise_own(
+    transaction: Transaction,
+    give: Give,
+    *,
+    otherwise: Advise,
+    mails: OwnMailStore,
+    clock: Clock,
+) -> None:
+    """The same where a mail server keeps the message and asks: it may deliver it.
+
+    The key is good again if the mail server has gone before it heard so.
+    """
+    message_id = await _recognise(transaction, mails, clock)
+    if not message_id:
+        await otherwise(transaction, give)
+    elif give(Advice()):
+        events.own_mail_passed(transaction.queue_id)
+    else:
+        with contextlib.suppress(StoreUnavailable):
+            await mails.give_back(message_id)
 
 
 async def _recognise(transaction: Transaction, mails: OwnMailStore, clock: Clock) -> str:

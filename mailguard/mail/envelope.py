@@ -31,14 +31,39 @@ class Session:
     listener: str
     origin: Origin
     peer: str
-    """The client's address, e.g. ``192.0.2.7`` or ``2001:db8::1``."""
+    """The client's address, e.g. ``192.0.2.7`` or ``2001:db8::1``; ``""`` when a machine we trust
+    does not know it."""
 
     peer_port: int
+    """0 when unknown."""
+
     helo: str
     """The argument of HELO or EHLO; bytes outside printable ASCII are written ``\\xNN``."""
 
     esmtp: bool
     """True after EHLO."""
+
+    name: str = ""
+    """The client's verified host name, as a machine we trust says; we look up none."""
+
+    via: str = ""
+    """Address of the machine that connected to us, where it told us of the client behind it."""
+
+    ident: str = ""
+    """That machine's own id for the message."""
+
+    source: str = ""
+    """``LOCAL`` or ``REMOTE``, as XFORWARD says."""
+
+    tls: str = ""
+    """Version and cipher of the client's connection, e.g. ``TLSv1.3 TLS_AES_256_GCM_SHA384``."""
+
+    auth: str = ""
+    """The name under which the client has authenticated."""
+
+    protocol: str = "smtp"
+    """How the message came to us: ``smtp``, or ``milter`` when a mail server asked about it. Then
+    its bytes are as that mail server has them, which may have changed line ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

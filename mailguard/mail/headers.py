@@ -35,7 +35,10 @@ def received_line(
     It names the recipient only where there is exactly one: nobody learns of another's copy.
     """
     helo = _NOT_DOMAIN.sub("?", session.helo[:_HELO_LENGTH]) or "unknown"
+    # RFC 3848: what came by TLS or with a login says so.
     protocol = "ESMTP" if session.esmtp else "SMTP"
+    if session.esmtp:
+        protocol += ("S" if session.tls else "") + ("A" if session.auth else "")
     return (
         f"Received: from {helo} ({_literal(session.peer)})\r\n"
         f"\tby {hostname} (MailGuard) with {protocol} id {queue_id}{_for(recipients)};\r\n"
@@ -56,6 +59,8 @@ def _date(second: datetime) -> str:
 
 
 def _literal(peer: str) -> str:
+    if not peer:
+        return "unknown"
     return f"[IPv6:{peer}]" if ":" in peer else f"[{peer}]"
 
 

@@ -77,5 +77,8 @@ NEXT_HOP_DOWN = Reply.of(451, "4.4.1 Next hop does not answer, please try again 
 SYSTEM_FULL = Reply.of(452, "4.3.1 Insufficient system storage, please try again later")
 """RFC 5321 §4.2.3, RFC 3463 X.3.1."""
 
+TOO_BIG = Reply.of(552, "5.3.4 Message is larger than this server accepts")
+"""RFC 1870 §6.1 (3), RFC 3463 X.3.4."""
+
 REFUSED = Reply.of(554, "5.7.1 Message refused by school policy")
 """The only 5xx for content, and only where the school's policy says `reject`."""

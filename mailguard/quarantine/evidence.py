@@ -32,6 +32,9 @@ FORMAT = 1
 
 HELD_ID = re.compile(f"[{CROCKFORD}]{{26}}")
 
+_TOLD = ("name", "via", "ident", "tls", "auth")
+"""What a session may say more."""
+
 JsonObject = dict[str, Any]
 T = TypeVar("T", str, int, bool, list[Any], JsonObject)
 
@@ -102,6 +105,9 @@ def _session(session: Session) -> JsonObject:
         "peer_port": session.peer_port,
         "helo": session.helo,
         "esmtp": session.esmtp,
+        "protocol": session.protocol,
+        # Only what is known, so that a plain session is written as it always was.
+        **{key: known for key in _TOLD if (known := getattr(session, key))},
     }
 
 

@@ -5,21 +5,33 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_network
 
 from mailguard import events, metrics
-from mailguard.config import Config, ListenerSection, split_address
+from mailguard.config import Config, ListenerSection, socket_path, split_address
 from mailguard.extract.judging import ScanJudge
-from mailguard.flow.canary import Admission, CanarySink, CanaryTester, receive_test
+from mailguard.flow.advise import Advice, Advise, Give
+from mailguard.flow.canary import (
+    NOT_OURS,
+    Admission,
+    CanarySink,
+    CanaryTester,
+    Send,
+    advise_test,
+    is_test,
+    receive_test,
+)
 from mailguard.flow.setting import Ports, Setting
 from mailguard.mail.canary import NONCE_BYTES
 from mailguard.mail.envelope import Transaction
 from mailguard.mail.reply import Reply
+from mailguard.milter.canary import ask_test
 from mailguard.policy.directory import build_directory
 from mailguard.policy.disposition import Policy
 from mailguard.ports import CanaryRun, Delivery
 from mailguard.scan.school import School
 from mailguard.service.compose import Stores, hostname_of
-from mailguard.smtp.canary import send_test
+from mailguard.smtp.canary import Entrance, send_test
 from mailguard.smtp.listener import Admit, Receive
 
 LOOK_EVERY_S = 2.0
@@ -65,6 +77,26 @@ class CanaryEntrance:
 
         return receive_any
 
+    def advise(self, listener: str, otherwise: Advise, ports: Ports) -> Advise:
+        """Recognise the tests of a milter `listener`; all other mail is for `otherwise`.
+
+        One that is not ours or not good any more is refused: it would be held, and somebody told.
+        """
+        ports = replace(ports, judge=self._judge)
+
+        async def advise_any(transaction: Transaction, give: Give) -> None:
+            if not is_test(transaction):
+                await otherwise(transaction, give)
+                return
+            sender = transaction.envelope.sender.address
+            sink = await self._admission.admit(listener, sender)
+            if sink is None:
+                give(Advice(refusal=NOT_OURS.naming(transaction.queue_id)))
+            else:
+                await advise_test(transaction, sink, give, ports, self._setting)
+
+        return advise_any
+
 
 class CanaryRounds:
     """The jobs process's side: tests every listener when it is time to."""
@@ -108,7 +140,19 @@ class CanaryRounds:
             self._due = now + self._every_s
 
     async def _test(self, listener: ListenerSection) -> CanaryRun:
+        return await self._tester.test(listener.name, self._way_to(listener))
+
+    def _way_to(self, listener: ListenerSection) -> Send:
+        if listener.protocol == "milter":
+            path = socket_path(listener.address)
+            return functools.partial(
+                ask_test, path or split_address(listener.address), self._hostname
+            )
         host, port = split_address(listener.address)
-        return await self._tester.test(
-            listener.name, functools.partial(send_test, host, port, self._hostname)
+        entrance = Entrance(
+            host=host,
+            port=port,
+            is_implicit=listener.tls == "implicit",
+            proxy_from=tuple(ip_network(network) for network in listener.proxy_from),
         )
+        return functools.partial(send_test, entrance, self._hostname)

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -10,15 +11,16 @@ from zoneinfo import ZoneInfo
 
 from mailguard import events
 from mailguard.config import Config, ListenerSection, split_address
-from mailguard.errors import NextHopUnavailable
+from mailguard.errors import ConfigError, NextHopUnavailable
 from mailguard.flow.setting import Mode, Ports, ReviewPorts, Setting, Unkept, Unsettled
 from mailguard.policy.visibility import Chain
 from mailguard.ports import Judge, NextHop
 from mailguard.quarantine.held import HeldId, new_held_id
 from mailguard.quarantine.retention import Retention
 from mailguard.scan.school import School
-from mailguard.smtp.limits import BareNewline, Limits, ListenerSettings
+from mailguard.smtp.limits import BareNewline, Limits, ListenerSettings, Network
 from mailguard.smtp.nexthop import SmtpNextHop, Timeouts
+from mailguard.smtp.tls import Certificate, ListenerTls, NextHopTls
 from mailguard.store.audit_log import SqlAuditLog
 from mailguard.store.canary import SqlCanaryStore
 from mailguard.store.engine import Database, migrate
@@ -150,13 +152,24 @@ class NextHops:
         self._hostname = hostname_of(config)
         self._timeouts = timeouts
         self._hops: dict[str, SmtpNextHop] = {}
+        self._tls: dict[str, NextHopTls] = {}
+        self._xclient = {each.next_hop for each in config.listeners if each.next_hop_xclient}
+        for listener in config.listeners:
+            wanted = (NextHopTls(listener.next_hop_tls), self._tls.get(listener.next_hop))
+            # Of two listeners with one next hop the stricter has its way.
+            self._tls[listener.next_hop] = max(filter(None, wanted), key=list(NextHopTls).index)
 
     def at(self, url: str) -> SmtpNextHop:
         """The next hop at ``smtp://host:port``."""
         if url not in self._hops:
             host, port = split_address(url.partition("://")[2])
             self._hops[url] = SmtpNextHop(
-                host, port, hostname=self._hostname, timeouts=self._timeouts
+                host,
+                port,
+                hostname=self._hostname,
+                tls=self._tls.get(url, NextHopTls.NONE),
+                xclient=url in self._xclient,
+                timeouts=self._timeouts,
             )
         return self._hops[url]
 
@@ -199,6 +212,27 @@ def ports_of(
     )
 
 
+def certificate_of(listener: ListenerSection) -> Certificate | None:
+    """What a listener shows its clients; None without TLS. Raises ConfigError."""
+    if listener.tls == "none":
+        return None
+    file = Path(listener.tls_certificate)
+    try:
+        return Certificate(file, Path(listener.tls_key or file))
+    except OSError as error:
+        reason = getattr(error, "reason", "") or error.strerror
+        raise ConfigError(
+            [
+                f"listeners.tls_certificate: {file} cannot be used for {listener.name!r}: "
+                f"{reason}; both must be PEM, belong together, and have no passphrase"
+            ]
+        ) from None
+
+
+def _networks(networks: Iterable[str]) -> tuple[Network, ...]:
+    return tuple(ip_network(network) for network in networks)
+
+
 def listener_settings(
     config: Config, listener: ListenerSection, school: School
 ) -> ListenerSettings:
@@ -209,8 +243,14 @@ def listener_settings(
         origin=listener.origin,
         hostname=hostname_of(config),
         school=school,
-        clients=tuple(ip_network(network) for network in listener.clients),
+        clients=_networks(listener.clients),
         public=listener.public,
+        xforward_from=_networks(listener.xforward_from),
+        xclient_from=_networks(listener.xclient_from),
+        proxy_from=_networks(listener.proxy_from),
+        tls=ListenerTls(listener.tls),
+        certificate=certificate_of(listener),
+        passes_auth=listener.auth == "pass",
         bare_newline=BareNewline(listener.bare_newline),
         temporary=Path(config.storage.spool),
         limits=Limits(

@@ -45,7 +45,10 @@ def digest_setting(config: Config, directory: Directory) -> DigestSetting:
         helplines=config.digest.helplines,
         observes=config.mode == "observe",
         any_origin=tuple(
-            listener.name for listener in config.listeners if listener.origin is Origin.ANY
+            listener.name
+            for listener in config.listeners
+            # A milter is told where each message comes from.
+            if listener.origin is Origin.ANY and listener.protocol != "milter"
         ),
         listeners=tuple(listener.name for listener in config.listeners),
     )

@@ -7,10 +7,11 @@ from collections.abc import Awaitable
 
 from mailguard import events
 from mailguard.config import Config
+from mailguard.flow.advise import Advise
 from mailguard.flow.alert import AlertPorts, AlertSetting, Known, owe_alerts, owe_unkept
 from mailguard.flow.digest import owe_digests
 from mailguard.flow.own_mail import OwnMailPorts, Progress, send_waiting
-from mailguard.flow.returned import receive_own
+from mailguard.flow.returned import advise_own, receive_own
 from mailguard.flow.setting import Setting, Unkept
 from mailguard.policy.directory import Directory
 from mailguard.report.alert import Place
@@ -117,6 +118,15 @@ class Recognition:
             mails=self._stores.own_mail,
             clock=self._stores.clock,
             setting=self._setting,
+        )
+
+    def advise(self, otherwise: Advise) -> Advise:
+        """The same for a milter."""
+        return functools.partial(
+            advise_own,
+            otherwise=otherwise,
+            mails=self._stores.own_mail,
+            clock=self._stores.clock,
         )
 
     async def owe_unkept(self, unkept: list[Unkept]) -> None:

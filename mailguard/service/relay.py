@@ -17,10 +17,12 @@ from mailguard.config import Config
 from mailguard.errors import StoreUnavailable
 from mailguard.extract.judging import ScanJudge
 from mailguard.extract.pool import ScanPool
+from mailguard.flow.advise import advise
 from mailguard.flow.receive import receive
 from mailguard.flow.setting import Unkept, Unsettled
 from mailguard.flow.settle import settle
 from mailguard.jobs.scheduler import Job, make_scheduler
+from mailguard.milter.server import MilterServer
 from mailguard.policy.disposition import Policy
 from mailguard.service.canary import CanaryEntrance
 from mailguard.service.compose import (
@@ -32,6 +34,7 @@ from mailguard.service.compose import (
 )
 from mailguard.service.leash import Leash, heartbeat
 from mailguard.service.load import Loaded, school_of
+from mailguard.service.milter import make_milter
 from mailguard.service.own_mail import Recognition
 from mailguard.smtp.server import RelayServer
 from mailguard.store.ledger import SqlLedger
@@ -90,7 +93,7 @@ def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, object])
 async def _beat_and_serve(
     config: Config, loaded: Loaded, policy: Policy, sockets: Sequence[socket.socket], leash: Leash
 ) -> None:
-    servers: list[RelayServer] = []
+    servers: list[RelayServer | MilterServer] = []
     async with heartbeat(leash, lambda: sum(server.under_way for server in servers)):
         await _serve(config, loaded, policy, sockets, leash, servers)
 
@@ -101,7 +104,7 @@ async def _serve(
     policy: Policy,
     sockets: Sequence[socket.socket],
     leash: Leash,
-    servers: list[RelayServer],
+    servers: list[RelayServer | MilterServer],
 ) -> None:
     stores = open_stores(config)
     hops = NextHops(config)
@@ -116,6 +119,11 @@ async def _serve(
     for listener in config.listeners:
         hop = hops.at(listener.next_hop)
         ports = ports_of(stores, judge, hop, unsettled, unkept)
+        if listener.protocol == "milter":
+            asked = own.advise(functools.partial(advise, ports=ports, setting=setting))
+            asked = tests.advise(listener.name, asked, ports)
+            servers.append(make_milter(config, listener, asked, stores.clock))
+            continue
         judged = functools.partial(receive, ports=ports, setting=setting)
         server = RelayServer(
             listener_settings(config, listener, school_of(config)),
@@ -123,13 +131,14 @@ async def _serve(
             next_hop=hop,
             clock=stores.clock,
             has_room=stores.spool.has_room,
+            logins=hop if listener.auth == "pass" else None,
             connections=connections,
             admit=tests.admit(listener.name),
         )
         servers.append(server)
     await hops.probe()
-    for listener, server, sock in zip(config.listeners, servers, sockets, strict=True):
-        await server.start([sock])
+    for listener, edge, sock in zip(config.listeners, servers, sockets, strict=True):
+        await edge.start([sock])
         events.started(__version__, listener.name, listener.address, listener.next_hop)
 
     async def settle_all() -> None:
@@ -147,7 +156,7 @@ async def _serve(
     await wait_for_end(leash)
     scheduler.shutdown(wait=False)
     grace = config.relay.answer_s + 5
-    await asyncio.gather(*(server.stop(grace) for server in servers))
+    await asyncio.gather(*(edge.stop(grace) for edge in servers))
     await settle(ports)
     with contextlib.suppress(StoreUnavailable):
         await own.finish(unkept)

@@ -1,5 +1,6 @@
 """`mailguard serve`: prepare everything once, then run relay workers and jobs under one parent."""
 
+import errno
 import functools
 import os
 import socket
@@ -9,10 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from mailguard import __version__, logs, metrics
-from mailguard.config import Config, split_address
+from mailguard.config import Config, socket_path, split_address
 from mailguard.errors import ConfigError, MailGuardError, StoreUnavailable
+from mailguard.milter.server import listen_unix
 from mailguard.policy.disposition import Policy
-from mailguard.service.compose import migrate_database
+from mailguard.service.compose import certificate_of, migrate_database
 from mailguard.service.jobs import run_jobs, run_reconcile
 from mailguard.service.leash import BEAT_S, Leash
 from mailguard.service.load import Loaded, load_directory, load_policy, load_ruleset, school_of
@@ -80,6 +82,8 @@ def _load_rules(config: Config) -> tuple[Loaded, Policy]:
         disabled=config.rules.disable,
         cache=Path(config.storage.cache),
     )
+    for listener in config.listeners:
+        certificate_of(listener)
     return loaded, load_policy(config)
 
 
@@ -87,12 +91,17 @@ def bind_all(config: Config) -> tuple[socket.socket, ...]:
     """A listening socket for each listener. Raises ConfigError naming every one that cannot be."""
     sockets, problems = [], []
     for number, listener in enumerate(config.listeners):
+        path = socket_path(listener.address)
         try:
-            sockets.append(listen(*split_address(listener.address)))
+            sockets.append(
+                listen_unix(Path(path)) if path else listen(*split_address(listener.address))
+            )
         except OSError as error:
+            is_taken = error.errno == errno.EADDRINUSE or not path
+            hint = "is something else running there?" if is_taken else "see to the folder it is in"
             problems.append(
                 f"listeners.{number}.address: cannot listen on {listener.address}: "
-                f"{error.strerror}; is something else running there?"
+                f"{error.strerror}; {hint}"
             )
     if problems:
         raise ConfigError(problems)

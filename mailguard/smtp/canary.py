@@ -1,14 +1,20 @@
 """Send a self-test through one of our own listeners, and say in plain words what went wrong."""
 
 import asyncio
+import functools
+import ssl
+from dataclasses import dataclass
+from ipaddress import ip_address
 
 from mailguard.errors import NextHopUnavailable
 from mailguard.flow.canary import RECOGNISED
 from mailguard.mail.canary import SINK
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import Reply
-from mailguard.smtp.dialog import command, stuff
+from mailguard.smtp.dialog import command, offers, stuff
+from mailguard.smtp.limits import Network
 from mailguard.smtp.link import Link
+from mailguard.smtp.tls import NextHopTls, client_context
 
 PATIENCE_S = 30.0
 """For one message; it normally takes some ten milliseconds."""
@@ -16,31 +22,52 @@ PATIENCE_S = 30.0
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 # not to listen there, but to call
 """Where a listener on all addresses can be reached."""
 
+_SPEAKS_FOR_ITSELF = b"PROXY UNKNOWN\r\n"
+"""A load balancer's own connection, e.g. to see whether the server is well."""
 
-async def send_test(host: str, port: int, hostname: str, sender: str, raw: bytes) -> str:
-    """Send `raw` to the sink through the listener at `host` and `port`.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """How to come in at one listener."""
+
+    host: str
+    port: int
+    is_implicit: bool = False
+    """It begins with TLS."""
+
+    proxy_from: tuple[Network, ...] = ()
+    """Who must begin with a PROXY header there; perhaps this machine too."""
+
+
+async def send_test(entrance: Entrance, hostname: str, sender: str, raw: bytes) -> str:
+    """Send `raw` to the sink through a listener, by TLS where it has that.
 
     Returns a sentence about what went wrong; nothing when it was taken. It never gets as far as
     RCPT where the listener does not know its own test, so that no next hop is asked to take it.
     """
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await _send(_ANY.get(host, host), port, hostname, sender, raw)
+            return await _send(entrance, hostname, sender, raw)
     except TimeoutError:
         return f"No reply within {PATIENCE_S:.0f} s."
     except NextHopUnavailable as error:
         return f"The listener at {error}."
     except OSError:
-        return f"Nothing accepts connections on {host}:{port}."
+        return f"Nothing accepts connections on {entrance.host}:{entrance.port}."
 
 
-async def _send(host: str, port: int, hostname: str, sender: str, raw: bytes) -> str:
+async def _send(entrance: Entrance, hostname: str, sender: str, raw: bytes) -> str:
     loop = asyncio.get_running_loop()
+    host, port = _ANY.get(entrance.host, entrance.host), entrance.port
     transport, link = await loop.create_connection(lambda: Link(loop, f"{host}:{port}"), host, port)
+    own = transport.get_extra_info("sockname")[0]
     try:
+        if any(ip_address(own) in network for network in entrance.proxy_from):
+            link.write(_SPEAKS_FOR_ITSELF)
+        if entrance.is_implicit:
+            await link.start_tls(_context(), host, PATIENCE_S)
         greeting = await link.reply(PATIENCE_S)
         if greeting.code == 554:
-            own = transport.get_extra_info("sockname")[0]
             return f"The listener refuses connections from this machine: add {own} to its clients."
         return _unexpected("a connection", greeting, 220) or await _converse(
             link, hostname.encode("ascii"), sender.encode("ascii"), raw
@@ -53,6 +80,14 @@ async def _converse(link: Link, hostname: bytes, sender: bytes, raw: bytes) -> s
     reply = await link.ask(command(b"EHLO ", hostname), PATIENCE_S)
     if problem := _unexpected("EHLO", reply, 250):
         return problem
+    if "STARTTLS" in offers(reply):
+        reply = await link.ask(command(b"STARTTLS"), PATIENCE_S)
+        if problem := _unexpected("STARTTLS", reply, 220):
+            return problem
+        await link.start_tls(_context(), link.peer, PATIENCE_S)
+        reply = await link.ask(command(b"EHLO ", hostname), PATIENCE_S)
+        if problem := _unexpected("EHLO", reply, 250):
+            return problem
     reply = await link.ask(command(b"MAIL FROM:", b"<" + sender + b">"), PATIENCE_S)
     if problem := _unexpected("MAIL", reply, 250):
         return problem
@@ -70,6 +105,12 @@ async def _converse(link: Link, hostname: bytes, sender: bytes, raw: bytes) -> s
     for block in stuff(Raw.of(raw).chunks()):
         link.write(block)
     return _unexpected("a message", await link.reply(PATIENCE_S), 250)
+
+
+@functools.cache
+def _context() -> ssl.SSLContext:
+    """Any certificate will do: it is our own, and has no name for 127.0.0.1."""
+    return client_context(NextHopTls.REQUIRE)
 
 
 def _unexpected(step: str, reply: Reply, code: int) -> str:

@@ -14,7 +14,10 @@ from mailguard.smtp import replies
 from mailguard.smtp.conversation import Conversation
 from mailguard.smtp.deadline import Deadline
 from mailguard.smtp.gate import plain_address
+from mailguard.smtp.identity import Identity
 from mailguard.smtp.listener import Listener
+from mailguard.smtp.proxy import BadHeader
+from mailguard.smtp.tls import ListenerTls
 from mailguard.smtp.wire import ClientGone, LineTooLong, Wire
 
 _LINGER_S = 5.0
@@ -28,7 +31,7 @@ class RelayProtocol(SMTP):
         """Set up the stream only: aiosmtpd looks through every method of handler and class for
         each connection, which takes longer than relaying a message."""
         loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(loop=loop)  # unused, but aiosmtpd's TLS upgrade empties it
+        reader = asyncio.StreamReader(loop=loop)  # unused, but asyncio wants one
         asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
         # What the inherited methods read and SMTP.__init__ would set; a test compares the list.
         self.loop = loop
@@ -88,41 +91,63 @@ class RelayProtocol(SMTP):
         try:
             peername = self._writer.get_extra_info("peername")
             if peername:  # else it is gone already
-                await self._admit(plain_address(peername[0]), peername[1])
+                await self._let_in(plain_address(peername[0]), peername[1])
         except Exception as error:
             events.failed("", error)
         finally:
             self._writer.close()
 
-    async def _admit(self, peer: str, port: int) -> None:
-        gate = self._listener.gate
-        trusted = gate.trusts(peer)
-        refusal = gate.enter(peer, trusted=trusted)
+    async def _let_in(self, peer: str, port: int) -> None:
+        """Find out who is there: the machine that connected, or the one that it passes on."""
+        gate, settings = self._listener.gate, self._listener.settings
+        if not gate.may_proxy(peer):
+            await self._admit(Identity(settings, gate, peer=peer, port=port))
+            return
+        try:
+            header = await self._wire.proxy_header()
+        except ClientGone:
+            return
+        except BadHeader:
+            self._turn_away(replies.NO_PROXY_HEADER, peer)
+            return
+        self._spoke_early = self._wire.has_input
+        if header.address:
+            who = Identity(settings, gate, peer=plain_address(header.address), port=header.port)
+            who.came_through(peer)
+        else:
+            who = Identity(settings, gate, peer=peer, port=port)
+        await self._admit(who)
+
+    async def _admit(self, who: Identity) -> None:
+        gate, settings = self._listener.gate, self._listener.settings
+        peer = who.peer
+        refusal = gate.enter(peer)
         if refusal is not None:
             self._turn_away(refusal, peer)
             return
         self._connections.add(self)
         try:
-            if self._spoke_early:
+            is_implicit = settings.tls is ListenerTls.IMPLICIT
+            if self._spoke_early and not is_implicit:
                 self._turn_away(replies.EARLY_TALKER, peer)
             elif self._listener.stopping.is_set():
                 self._turn_away(replies.SHUTTING_DOWN, peer)
             else:
-                await self._converse(peer, port, trusted=trusted)
+                await self._converse(peer, who)
         finally:
             gate.leave(peer)
             self._connections.discard(self)
 
-    async def _converse(self, peer: str, port: int, *, trusted: bool) -> None:
+    async def _converse(self, peer: str, who: Identity) -> None:
         settings = self._listener.settings
         events.connected(peer, settings.name)
         wire = self._wire
-        conversation = Conversation(
-            self._listener, wire, peer=peer, peer_port=port, trusted=trusted
-        )
+        conversation = Conversation(self._listener, wire, who)
         self._conversation = conversation
-        reply = Reply.of(220, f"{settings.hostname} ESMTP")
+        reply = replies.greeting(settings.hostname)
         try:
+            if settings.tls is ListenerTls.IMPLICIT:
+                await conversation.standing.encrypt()
             wire.send(reply)
             while not conversation.is_over:
                 try:
@@ -130,6 +155,8 @@ class RelayProtocol(SMTP):
                 except LineTooLong:
                     reply = conversation.fault(replies.LINE_TOO_LONG)
                 wire.send(reply)
+                if conversation.standing.is_switching:
+                    await conversation.standing.switch()
                 if conversation.is_idle and self._listener.stopping.is_set():
                     reply = replies.SHUTTING_DOWN
                     wire.send(reply)
@@ -138,7 +165,7 @@ class RelayProtocol(SMTP):
             return
         finally:
             conversation.end()
-            wire.flush()
+            wire.end()
         if not reply.is_positive:
             events.refused_connection(peer, settings.name, reply)
 
@@ -162,14 +189,16 @@ class RelayProtocol(SMTP):
     def _dismiss(self, reply: Reply) -> None:
         """Close while waiting for the client; one that does not read is not waited for."""
         self._wire.send(reply)
-        self._wire.flush()
+        self._wire.end()
         self._writer.close()
         self.loop.call_later(_LINGER_S, self.abort)
 
     def _turn_away(self, reply: Reply, peer: str) -> None:
-        events.refused_connection(peer, self._listener.settings.name, reply)
-        self._wire.send(reply)
-        self._wire.flush()
+        settings = self._listener.settings
+        events.refused_connection(peer, settings.name, reply)
+        if settings.tls is not ListenerTls.IMPLICIT:  # whose client could not read it
+            self._wire.send(reply)
+            self._wire.flush()
 
 
 def _has_input(transport: asyncio.BaseTransport) -> bool:

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 
 from mailguard import events
 from mailguard.errors import NextHopUnavailable
-from mailguard.mail.address import parameter, parse_path, printable
+from mailguard.intake.body import IN_MEMORY
+from mailguard.intake.queue_id import make_queue_id
+from mailguard.mail.address import parameter, parse_path
 from mailguard.mail.canary import DOMAIN as CANARY_DOMAIN
 from mailguard.mail.envelope import Envelope, Path, QueueId, Session, Transaction
 from mailguard.mail.headers import count_received
@@ -24,11 +26,12 @@ from mailguard.mail.raw import Raw
 from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, SYSTEM_FULL, Reply
 from mailguard.ports import Delivery
 from mailguard.smtp import replies
-from mailguard.smtp.body import IN_MEMORY
-from mailguard.smtp.extension import announced, refuse
+from mailguard.smtp.extension import announced, lacks_smtputf8, refuse
 from mailguard.smtp.gate import is_for_school
-from mailguard.smtp.listener import Listener, make_queue_id
+from mailguard.smtp.identity import Identity
+from mailguard.smtp.listener import Listener
 from mailguard.smtp.reader import read_data
+from mailguard.smtp.standing import Standing
 from mailguard.smtp.wire import ClientGone, Wire
 
 _OTHER_PROTOCOLS = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT"})
@@ -43,6 +46,7 @@ class _Open:
     """A transaction between MAIL and its final dot."""
 
     delivery: Delivery
+    session: Session
     sender: Path
     recipients: list[Path] = field(default_factory=list)
     announced: int = 0
@@ -56,27 +60,31 @@ class _Open:
     """A self-test: its delivery takes nothing that could get any further."""
 
 
+_Change = Callable[[Standing, bytes], Awaitable[Reply]]
+
+
 class Conversation:
     """Answers command lines, one at a time."""
 
-    def __init__(
-        self, listener: Listener, wire: Wire, *, peer: str, peer_port: int, trusted: bool
-    ) -> None:
+    def __init__(self, listener: Listener, wire: Wire, who: Identity) -> None:
         self._listener = listener
         self._settings = listener.settings
         self._limits = listener.settings.limits
         self._wire = wire
-        self._peer = peer
-        self._peer_port = peer_port
-        self._trusted = trusted
-        self._name = b""
-        self._esmtp = False
+        self._who = who
         self._open: _Open | None = None
         self._queue_id = QueueId("")
         self._errors = 0
         self._idle_commands = 0
         self.is_over = False
         """The connection is to be closed once the last reply is written."""
+
+        self._standing = Standing(listener, wire, who)
+
+    @property
+    def standing(self) -> Standing:
+        """Who the client is, and the TLS that begins once the last reply is written."""
+        return self._standing
 
     @property
     def is_idle(self) -> bool:
@@ -104,7 +112,7 @@ class Conversation:
             self.is_over = self._open is not None and self._open.in_data
             self._abandon()
         if reply.code >= 400:
-            events.refused_command(self._queue_id, self._peer, reply)
+            events.refused_command(self._queue_id, self._who.client, reply)
         return reply
 
     def fault(self, reply: Reply) -> Reply:
@@ -119,6 +127,7 @@ class Conversation:
         if self._open is not None:
             events.lost_client(self._queue_id, "data" if self._open.in_data else "envelope")
             self._abandon()
+        self._standing.close()
 
     async def _obey(self, line: bytes) -> Reply:
         if not line.endswith(b"\r\n"):
@@ -136,43 +145,60 @@ class Conversation:
                 return self._hang_up(replies.TOO_MANY_COMMANDS)
         return await command(self, argument)
 
+    async def _change(self, act: _Change, argument: bytes) -> Reply:
+        """Obey a command about who the client is."""
+        if self._open is not None:
+            return self.fault(replies.MAIL_UNDER_WAY)
+        reply = await act(self._standing, argument)
+        self.is_over = self._standing.is_over
+        return self.fault(reply) if reply.is_permanent and not self.is_over else reply
+
     async def _helo(self, argument: bytes) -> Reply:
         return self._greet(argument, (), esmtp=False)
 
     async def _ehlo(self, argument: bytes) -> Reply:
-        keywords = announced(self._listener.next_hop.keywords, self._limits.message_bytes)
-        return self._greet(argument, keywords, esmtp=True)
+        await self._standing.prepare()
+        keywords = announced(self._standing.hop.keywords, self._limits.message_bytes)
+        return self._greet(argument, (*keywords, *self._standing.keywords()), esmtp=True)
 
     def _greet(self, argument: bytes, keywords: tuple[str, ...], *, esmtp: bool) -> Reply:
         name = argument.strip()
         if not name:
             return self.fault(replies.BAD_ARGUMENT)
         self._abandon()
-        self._name = name
-        self._esmtp = esmtp
+        self._who.greet(name, esmtp=esmtp)
         return Reply(code=250, lines=(self._settings.hostname, *keywords))
 
     async def _mail(self, argument: bytes) -> Reply:
-        if not self._name:
+        if not self._who.helo:
             return self.fault(replies.HELO_FIRST)
         if self._open is not None:
             return self.fault(replies.NESTED_MAIL)
         argument = _after(b"FROM:", argument)
         parsed = parse_path(argument)
+        sender = parsed.path.address if parsed is not None else ""
+        is_claimed = sender.endswith(CANARY_DOMAIN)
+        test = await self._listener.admit(sender) if is_claimed else None
+        not_yet = self._standing.refuse_mail()
+        # A self-test has no password to log in with; its sender proves as much.
+        if not_yet is not None and test is None:
+            return self.fault(not_yet)
         if parsed is None:
             return self.fault(replies.BAD_SENDER)
-        keywords = self._listener.next_hop.keywords
-        refusal = refuse(parsed.parameters, keywords, self._limits.message_bytes)
+        refusal = refuse(parsed.parameters, self._limits.message_bytes)
         if refusal is not None:
             return self.fault(refusal)
         self._queue_id = make_queue_id(self._listener.clock.now())
-        sender = parsed.path.address
-        is_claimed = sender.endswith(CANARY_DOMAIN)
-        test = await self._listener.admit(sender) if is_claimed else None
-        delivery = await self._listener.next_hop.open() if test is None else test
+        session = self._who.session()
+        delivery = test or await self._standing.hop.open(session, self._queue_id)
+        # Must: only now. A next hop that was down when we started has not yet said what it can.
+        if lacks_smtputf8(parsed.parameters, self._standing.hop.keywords):
+            self._listener.start(delivery.close())
+            return self.fault(replies.NO_SMTPUTF8)
         announced = int(parameter(parsed.parameters, b"SIZE") or 0)
         self._open = _Open(
             delivery=delivery,
+            session=session,
             sender=parsed.path,
             announced=announced,
             ends_here=test is not None,
@@ -195,7 +221,7 @@ class Conversation:
         parsed = parse_path(argument)
         if parsed is None or not parsed.path.address:
             return self.fault(replies.BAD_RECIPIENT)
-        may_leave = self._trusted or mail.ends_here
+        may_leave = self._who.is_trusted or mail.ends_here
         if not may_leave and not is_for_school(parsed, self._settings.school):
             return self.fault(replies.RELAYING_DENIED)
         if len(mail.recipients) >= self._limits.recipients:
@@ -219,6 +245,7 @@ class Conversation:
             return self._ours(SYSTEM_FULL)
         mail.in_data = True
         raw = await self._read_data()
+        self._who.forget()
         if isinstance(raw, Raw) and count_received(raw.head(_HEAD)) > self._limits.hops:
             raw = replies.TOO_MANY_HOPS
         if isinstance(raw, Reply):
@@ -254,7 +281,7 @@ class Conversation:
         try:
             transaction = Transaction(
                 queue_id=queue_id,
-                session=self._session(),
+                session=mail.session,
                 envelope=Envelope(sender=mail.sender, recipients=tuple(mail.recipients)),
                 raw=raw,
                 received=self._listener.clock.now(),
@@ -268,18 +295,9 @@ class Conversation:
         # After the answer: closing may take a round trip that the client need not wait for.
         await mail.delivery.close()
 
-    def _session(self) -> Session:
-        return Session(
-            listener=self._settings.name,
-            origin=self._settings.origin,
-            peer=self._peer,
-            peer_port=self._peer_port,
-            helo=printable(self._name),
-            esmtp=self._esmtp,
-        )
-
     async def _rset(self, argument: bytes) -> Reply:
         self._abandon()
+        self._who.forget()
         return replies.OK
 
     async def _noop(self, argument: bytes) -> Reply:
@@ -307,7 +325,7 @@ class Conversation:
 
     @property
     def _out_of_turn(self) -> Reply:
-        return replies.MAIL_FIRST if self._name else replies.HELO_FIRST
+        return replies.MAIL_FIRST if self._who.helo else replies.HELO_FIRST
 
     def _ours(self, reply: Reply) -> Reply:
         return reply.naming(self._queue_id) if self._queue_id else reply
@@ -320,14 +338,19 @@ _COMMANDS: Mapping[bytes, Callable[[Conversation, bytes], Awaitable[Reply]]] = {
     b"RCPT": Conversation._rcpt,
     b"DATA": Conversation._data,
     b"RSET": Conversation._rset,
+    b"STARTTLS": lambda self, argument: self._change(Standing.starttls, argument),
+    b"AUTH": lambda self, argument: self._change(Standing.auth, argument),
+    b"XFORWARD": lambda self, argument: self._change(Standing.xforward, argument),
+    b"XCLIENT": lambda self, argument: self._change(Standing.xclient, argument),
     b"NOOP": Conversation._noop,
     b"VRFY": Conversation._vrfy,
     b"HELP": Conversation._help,
     b"QUIT": Conversation._quit,
 }
 
-_GETTING_ON = frozenset({b"RCPT", b"DATA", b"QUIT"})
-"""Commands that do not count as idle: each has a limit of its own, or ends something."""
+_GETTING_ON = frozenset({b"RCPT", b"DATA", b"QUIT", b"XFORWARD"})
+"""Commands that do not count as idle: each has a limit of its own, or ends something, or only the
+trusted may say it."""
 
 
 def _after(keyword: bytes, argument: bytes) -> bytes:

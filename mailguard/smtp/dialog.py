@@ -27,10 +27,18 @@ PASSED_THROUGH = frozenset(
         "DELIVERBY",
         "MT-PRIORITY",
         "FUTURERELEASE",
+        "CONPERM",
+        "CONNEG",
+        "MTRK",
+        "NO-SOLICITING",
+        "RRVS",
+        "SUBMITTER",
+        "XVERP",
     }
 )
-"""EHLO keywords that only permit parameters, or that we keep ourselves. All others promise
-commands or states that end here (STARTTLS, AUTH, CHUNKING, XCLIENT, …)."""
+"""EHLO keywords that only permit parameters, or that we keep ourselves: those of IANA's list. All
+others promise commands or states that end here (STARTTLS, AUTH, CHUNKING, XCLIENT, XEXCH50, …).
+Parameters as such are never refused for want of a keyword: the next hop judges them."""
 
 BEFORE_FIRST_EHLO = ("8BITMIME", "SIZE")
 """What we announce while no next hop has answered yet: every mail server of today has both."""
@@ -53,6 +61,11 @@ class ReplyReader:
         self._rest = b""
         self._lines: list[str] = []
         self._size = 0
+
+    @property
+    def is_at_start(self) -> bool:
+        """Nothing of a further reply has arrived."""
+        return not self._rest and not self._lines
 
     def feed(self, data: bytes) -> list[Reply]:
         """Return the replies that are complete now. Raises NextHopUnavailable for what is none,
@@ -101,6 +114,16 @@ def passed_through(ehlo: Reply) -> tuple[str, ...]:
             rest = ""
         found[keyword] = f"{keyword} {rest}".rstrip()
     return tuple(found.values())
+
+
+def offers(ehlo: Reply) -> dict[str, str]:
+    """What an EHLO reply offers: the words after each keyword, by the keyword in upper case."""
+    found: dict[str, str] = {}
+    for line in ehlo.lines[1:]:
+        # Servers of old wrote "AUTH=LOGIN" for clients of old; whoever has that has AUTH as well.
+        keyword, _, rest = line.strip().partition(" ")
+        found.setdefault(keyword.upper(), rest.strip())
+    return found
 
 
 def stuff(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -3,9 +3,8 @@
 import re
 
 from mailguard.mail.address import parameter
-from mailguard.mail.reply import Reply
-from mailguard.smtp.reader import TOO_BIG
-from mailguard.smtp.replies import BAD_ARGUMENT, NO_SMTPUTF8
+from mailguard.mail.reply import TOO_BIG, Reply
+from mailguard.smtp.replies import BAD_ARGUMENT
 
 _SIZE = re.compile(rb"[0-9]{1,20}")
 """RFC 1870 §4."""
@@ -19,17 +18,20 @@ def announced(keywords: tuple[str, ...], message_bytes: int) -> tuple[str, ...]:
     )
 
 
-def refuse(parameters: bytes, keywords: tuple[str, ...], message_bytes: int) -> Reply | None:
-    """The reply that refuses these parameters of MAIL. All but SIZE and SMTPUTF8 are the next
-    hop's to judge."""
+def refuse(parameters: bytes, message_bytes: int) -> Reply | None:
+    """The reply that refuses the SIZE among these parameters of MAIL."""
     size = parameter(parameters, b"SIZE")
     if size is not None and not _SIZE.fullmatch(size):
         return BAD_ARGUMENT
     if size is not None and int(size) > message_bytes:
         return TOO_BIG
-    if "SMTPUTF8" not in keywords and parameter(parameters, b"SMTPUTF8") is not None:
-        return NO_SMTPUTF8
     return None
+
+
+def lacks_smtputf8(parameters: bytes, keywords: tuple[str, ...]) -> bool:
+    """Whether these parameters of MAIL ask for an extension that the next hop does not have
+    (RFC 6531 §3.5). All others are its own to judge."""
+    return "SMTPUTF8" not in keywords and parameter(parameters, b"SMTPUTF8") is not None
 
 
 def _smaller(keyword: str, message_bytes: int) -> int:

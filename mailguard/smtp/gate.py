@@ -3,12 +3,18 @@
 import functools
 import ipaddress
 from collections import Counter
+from collections.abc import Callable
 
 from mailguard import metrics
 from mailguard.mail.address import ParsedPath
 from mailguard.mail.reply import Reply
 from mailguard.scan.school import School
-from mailguard.smtp.limits import ListenerSettings, connections_within_descriptors
+from mailguard.smtp.limits import (
+    LOOPBACK,
+    ListenerSettings,
+    Network,
+    connections_within_descriptors,
+)
 from mailguard.smtp.replies import NOT_A_CLIENT, TOO_MANY_CONNECTIONS
 
 
@@ -42,22 +48,27 @@ class Gate:
     def __init__(self, settings: ListenerSettings, connections: Counter[str]) -> None:
         """Count in `connections`, by address, which listeners of one process share."""
         self._name = settings.name
-        self._clients = settings.clients
         self._public = settings.public
+        self._passes_auth = settings.passes_auth
         self._total = connections_within_descriptors(settings.limits.connections)
         self._each = settings.limits.connections_per_address
         self._open = connections
         # The same few servers connect all day, and each answer costs as much as reading a command.
-        self.trusts = functools.lru_cache(maxsize=1024)(self._trusts)
+        self.trusts = _lookup(settings.clients)
+        """Whether an address is one of the clients that may send to any domain."""
 
-    def _trusts(self, peer: str) -> bool:
-        """Whether `peer` is one of the clients that may send to any domain."""
-        address = ipaddress.ip_address(peer)
-        return any(address in network for network in self._clients)
+        self.may_forward = _lookup(settings.xforward_from)
+        self.may_impersonate = _lookup(settings.xclient_from)
+        self.may_proxy = _lookup(settings.proxy_from)
+        self.is_loopback = _lookup(LOOPBACK)
 
-    def enter(self, peer: str, *, trusted: bool) -> Reply | None:
+    def welcomes(self, peer: str) -> bool:
+        """Whether `peer` may connect at all."""
+        return self._public or self._passes_auth or self.trusts(peer)
+
+    def enter(self, peer: str) -> Reply | None:
         """Count a connection, or return the reply that refuses it; the latter is not counted."""
-        if not (trusted or self._public):
+        if not self.welcomes(peer):
             return NOT_A_CLIENT
         if self._open.total() >= self._total or self._open[peer] >= self._each:
             return TOO_MANY_CONNECTIONS
@@ -71,3 +82,16 @@ class Gate:
         metrics.connection_closed(self._name)
         if not self._open[peer]:
             del self._open[peer]
+
+
+def _lookup(networks: tuple[Network, ...]) -> Callable[[str], bool]:
+    """Whether an address is in one of `networks`; one that is not known, ``""``, is in none."""
+
+    @functools.lru_cache(maxsize=1024)
+    def contains(peer: str) -> bool:
+        if not peer:
+            return False
+        address = ipaddress.ip_address(peer)
+        return any(address in network for network in networks)
+
+    return contains

@@ -9,8 +9,14 @@ from pathlib import Path
 from mailguard.mail.envelope import Origin
 from mailguard.mail.headers import HOPS
 from mailguard.scan.school import School
+from mailguard.smtp.tls import Certificate, ListenerTls
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LOOPBACK: tuple[Network, ...] = (
+    ipaddress.ip_network("127.0.0.0/8"),
+    ipaddress.ip_network("::1/128"),
+)
 
 
 class BareNewline(StrEnum):
@@ -70,6 +76,22 @@ class ListenerSettings:
 
     public: bool = False
     """Anyone may connect, but only for the school's domains."""
+
+    xforward_from: tuple[Network, ...] = LOOPBACK
+    """May say by XFORWARD whose message it is that they pass on."""
+
+    xclient_from: tuple[Network, ...] = ()
+    """May speak for another client altogether, by XCLIENT."""
+
+    proxy_from: tuple[Network, ...] = ()
+    """Load balancers: each of their connections begins with a PROXY header."""
+
+    tls: ListenerTls = ListenerTls.NONE
+    certificate: Certificate | None = None
+    """Must be there unless `tls` is none."""
+
+    passes_auth: bool = False
+    """Clients log in at the next hop, through us; then they may send to any domain."""
 
     bare_newline: BareNewline = BareNewline.REFUSE
     temporary: Path | None = None

@@ -1,13 +1,17 @@
 """One connection to a next hop: bytes out, replies in, and what went wrong."""
 
 import asyncio
+import ipaddress
+import ssl
 from collections import deque
+from collections.abc import Sequence
 from typing import cast
 
 from mailguard.errors import NextHopUnavailable
 from mailguard.mail.reply import Reply
 from mailguard.smtp.deadline import Deadline
 from mailguard.smtp.dialog import ReplyReader, command
+from mailguard.smtp.tls import TlsFailed, TlsLayer
 
 
 class Link(asyncio.Protocol):
@@ -18,7 +22,7 @@ class Link(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, peer: str) -> None:
         self._loop = loop
-        self._peer = peer
+        self.peer = peer
         self._transport: asyncio.Transport | None = None
         self._reader = ReplyReader()
         self._replies: deque[Reply] = deque()
@@ -27,18 +31,48 @@ class Link(asyncio.Protocol):
         self._is_full = False
         self._broken = ""
         self._deadline = Deadline(loop, self._expire)
+        self._tls: TlsLayer | None = None
         self.messages = 0
         """Messages sent over it so far."""
+
+        self.is_spent = False
+        """It has become some client's, and is nobody else's ever again."""
+
+        self.offers: dict[str, str] = {}
+        """What the next hop's EHLO offered on it: see :func:`mailguard.smtp.dialog.offers`."""
 
     @property
     def is_quiet(self) -> bool:
         """It works, every command has had its reply, and nothing else was said."""
         return not self._broken and self._owed == 0 and not self._replies
 
+    @property
+    def is_private(self) -> bool:
+        """Nobody can listen in: it is encrypted, or does not leave this machine."""
+        if self._tls is not None and self._tls.is_ready:
+            return True
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        if not peer:
+            return False
+        return ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
+
     async def ask(self, line: bytes, timeout: float) -> Reply:
         """Write a command line and return the reply. Raises NextHopUnavailable."""
         self.write(line)
         return await self.reply(timeout)
+
+    async def ask_all(self, lines: Sequence[bytes], timeout: float) -> list[Reply]:
+        """Ask several, in one packet where the next hop has PIPELINING. Raises
+        NextHopUnavailable."""
+        if "PIPELINING" not in self.offers:
+            return [await self.ask(line, timeout) for line in lines]
+        self.write(b"".join(lines))
+        self._owed += len(lines)
+        replies = []
+        for _ in lines:
+            replies.append(await self.reply(timeout))
+            self._owed -= 1
+        return replies
 
     async def reply(self, timeout: float) -> Reply:
         """Return the next reply; a 421 is the next hop's farewell, not an answer. Raises
@@ -68,7 +102,32 @@ class Link(asyncio.Protocol):
             self._break("replied out of turn")
         if self._broken or self._transport is None:
             raise self._unavailable()
-        self._transport.write(data)
+        try:
+            self._put(data)
+        except TlsFailed as error:
+            self._break(f"failed at TLS: {error}")
+            raise self._unavailable() from error
+
+    async def start_tls(self, context: ssl.SSLContext, host: str, timeout: float) -> None:
+        """Shake hands, once the next hop has agreed to; raises NextHopUnavailable.
+
+        What it said in the clear before that is worth nothing: the link is broken where it has
+        already said more (a reply to what we are only going to ask).
+        """
+        if self._replies or not self._reader.is_at_start:
+            self._break("spoke in the clear behind STARTTLS")
+        if self._broken or self._transport is None:
+            raise self._unavailable()
+        self._tls = TlsLayer(context, is_server=False, host=host)
+        self._tls.begin()
+        self._transport.write(self._tls.take())
+        self.offers = {}
+        self._deadline.set(timeout)
+        try:
+            while not self._tls.is_ready:
+                await self._wait()
+        finally:
+            self._deadline.clear()
 
     async def drain(self, timeout: float) -> None:
         """Wait until the next hop has taken most of what was written. Raises NextHopUnavailable."""
@@ -90,7 +149,10 @@ class Link(asyncio.Protocol):
     def quit(self) -> None:
         """Close politely, waiting for nothing."""
         if self._transport is not None and not self._broken:
-            self._transport.write(command(b"QUIT"))
+            self._put(command(b"QUIT"))
+            if self._tls is not None:
+                self._tls.close()
+                self._transport.write(self._tls.take())
             self._transport.close()
         self._broken = self._broken or "was closed by us"
 
@@ -116,7 +178,10 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Collect replies."""
         try:
-            replies = self._reader.feed(data)
+            replies = self._reader.feed(self._decrypt(data))
+        except TlsFailed as error:
+            self._break(f"failed at TLS: {error}")
+            return
         except NextHopUnavailable as error:
             self._break(str(error))
             return
@@ -136,6 +201,22 @@ class Link(asyncio.Protocol):
         self._is_full = False
         self._rouse()
 
+    def _decrypt(self, data: bytes) -> bytes:
+        if self._tls is None:
+            return data
+        assert self._transport is not None
+        try:
+            return self._tls.feed(data)
+        finally:
+            self._transport.write(self._tls.take())
+
+    def _put(self, data: bytes) -> None:
+        assert self._transport is not None
+        if self._tls is not None:
+            self._tls.write(data)
+            data = self._tls.take()
+        self._transport.write(data)
+
     def _expire(self) -> None:
         if self._waiter is None:
             self.quit()
@@ -154,4 +235,4 @@ class Link(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _unavailable(self) -> NextHopUnavailable:
-        return NextHopUnavailable(f"{self._peer} {self._broken or 'is not connected'}")
+        return NextHopUnavailable(f"{self.peer} {self._broken or 'is not connected'}")

@@ -1,16 +1,14 @@
 """What all connections of one listener share."""
 
 import asyncio
-import base64
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, TypeVar
 
-from mailguard.mail.envelope import QueueId, Transaction
+from mailguard.mail.envelope import Transaction
 from mailguard.mail.reply import Reply
 from mailguard.ports import Clock, Delivery, NextHop
+from mailguard.smtp.auth import Logins
 from mailguard.smtp.gate import Gate
 from mailguard.smtp.limits import ListenerSettings
 
@@ -42,6 +40,9 @@ class Listener:
     clock: Clock
     has_room: HasRoom
     gate: Gate
+    logins: Logins | None = None
+    """Where clients log in, if the settings say that they may."""
+
     admit: Admit = admit_nothing
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once: connections end with their transaction under way."""
@@ -55,11 +56,3 @@ class Listener:
         self.underway.add(task)
         task.add_done_callback(self.underway.discard)
         return task
-
-
-def make_queue_id(now: datetime) -> QueueId:
-    """Sixteen letters and digits: 48 bits of milliseconds, then 32 of chance. They sort by time,
-    and worker processes need not agree on them."""
-    milliseconds = int(now.timestamp() * 1000)
-    number = milliseconds << 32 | secrets.randbits(32)
-    return QueueId(base64.b32hexencode(number.to_bytes(10)).decode("ascii"))

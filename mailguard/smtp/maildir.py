@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailguard.mail import envelope
-from mailguard.mail.envelope import Origin, Transaction
+from mailguard.mail.envelope import Origin, Session, Transaction
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import Reply
 from mailguard.ports import Clock, Delivery
@@ -105,7 +105,7 @@ class _Nowhere:
 
     keywords = KEYWORDS
 
-    async def open(self) -> Delivery:
+    async def open(self, session: Session | None = None, ident: str = "") -> Delivery:
         return _Agreeable()
 
 

@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
+from mailguard.intake.body import Body
 from mailguard.mail.raw import Raw
-from mailguard.mail.reply import SYSTEM_FULL, Reply
-from mailguard.smtp.body import Body
+from mailguard.mail.reply import SYSTEM_FULL, TOO_BIG, Reply
 from mailguard.smtp.limits import BareNewline
 from mailguard.smtp.wire import Wire
-
-TOO_BIG = Reply.of(552, "5.3.4 Message is larger than this server accepts")
-"""RFC 1870 §6.1 (3), RFC 3463 X.3.4."""
 
 BARE_NEWLINE = Reply.of(550, "5.5.2 Message contains bare CR or LF")
 """RFC 5321 §2.3.8: neither occurs but in CRLF."""

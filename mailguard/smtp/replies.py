@@ -26,9 +26,23 @@ MAIL_FIRST = Reply.of(503, "5.5.1 Send MAIL first")
 RCPT_FIRST = Reply.of(503, "5.5.1 Send RCPT first")
 NO_RECIPIENTS = Reply.of(554, "5.5.1 No valid recipients")
 
+MAIL_UNDER_WAY = Reply.of(503, "5.5.1 MAIL transaction in progress")
+
+TLS_ACTIVE = Reply.of(503, "5.5.1 TLS is active already")
+TLS_READY = Reply.of(220, "2.0.0 Ready to start TLS")
+INJECTED = Reply.of(554, "5.5.1 Nothing may follow STARTTLS in the clear")
+TLS_FIRST = Reply.of(530, "5.7.0 Must issue a STARTTLS command first")
+"""RFC 3207 §4."""
+
 # What the client may do.
+NOT_AUTHORISED = Reply.of(550, "5.7.0 Insufficient authorization")
 NOT_A_CLIENT = Reply.of(554, "5.7.1 Access denied")
 EARLY_TALKER = Reply.of(554, "5.5.0 Client spoke before the greeting")
+LOGIN_FIRST = Reply.of(530, "5.7.0 Authentication required")
+LOGGED_IN = Reply.of(503, "5.5.1 Already authenticated")
+NO_SUCH_MECHANISM = Reply.of(504, "5.5.4 Unrecognized authentication type")
+BAD_RESPONSE = Reply.of(501, "5.5.2 Cannot make sense of that authentication response")
+NO_PROXY_HEADER = Reply.of(554, "5.5.0 No PROXY header")
 RELAYING_DENIED = Reply.of(550, "5.7.1 Relaying denied")
 TOO_MANY_RECIPIENTS = Reply.of(452, "4.5.3 Too many recipients")
 TOO_MANY_HOPS = Reply.of(554, "5.4.6 Too many hops")
@@ -39,3 +53,8 @@ TOO_MANY_ERRORS = Reply.of(421, "4.7.0 Too many errors")
 TOO_MANY_COMMANDS = Reply.of(421, "4.7.0 Too many commands without a message")
 TIMED_OUT = Reply.of(421, "4.4.2 Timeout, closing the connection")
 SHUTTING_DOWN = Reply.of(421, "4.3.2 Shutting down, try again later")
+
+
+def greeting(hostname: str) -> Reply:
+    """What a connection, or what counts as a new one, begins with."""
+    return Reply.of(220, f"{hostname} ESMTP")

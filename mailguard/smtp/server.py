@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mailguard.ports import Clock, NextHop
+from mailguard.smtp.auth import Logins
 from mailguard.smtp.connection import RelayProtocol
 from mailguard.smtp.gate import Gate
 from mailguard.smtp.limits import ListenerSettings
@@ -52,6 +53,7 @@ class RelayServer:
         next_hop: NextHop,
         clock: Clock,
         has_room: HasRoom,
+        logins: Logins | None = None,
         connections: Counter[str] | None = None,
         admit: Admit = admit_nothing,
     ) -> None:
@@ -63,6 +65,7 @@ class RelayServer:
             next_hop=next_hop,
             clock=clock,
             has_room=has_room,
+            logins=logins,
             gate=Gate(settings, Counter() if connections is None else connections),
             admit=admit,
         )

@@ -2,14 +2,20 @@
 
 import asyncio
 import math
+import ssl
 from typing import cast
 
 from mailguard.mail.reply import Reply
 from mailguard.smtp.deadline import Deadline
+from mailguard.smtp.proxy import HEADER_S, Proxied, read_header
+from mailguard.smtp.tls import TlsFailed, TlsLayer
 
 COMMAND_LENGTH = 4096
 """Longest command line, CRLF included. RFC 5321 §4.5.3.1.4 wants 512 and room for what extensions
 add (ORCPT alone 500); Postfix's `line_length_limit` is 2048."""
+
+HANDSHAKE_S = 30.0
+"""For a TLS handshake; Postfix's `smtpd_starttls_timeout` is 300 with nobody waiting in line."""
 
 
 class ClientGone(Exception):
@@ -17,7 +23,7 @@ class ClientGone(Exception):
 
 
 class LineTooLong(Exception):
-    """A command line was longer than :data:`COMMAND_LENGTH`; it has been read to its end."""
+    """A line was longer than it may be; it has been read to its end."""
 
 
 class Wire:
@@ -41,6 +47,8 @@ class Wire:
         self._is_paused = False
         self._is_full = False
         self._is_gone = False
+        self._tls: TlsLayer | None = None
+        self._failure: TlsFailed | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -48,23 +56,39 @@ class Wire:
         return self._waiter is not None
 
     @property
+    def has_input(self) -> bool:
+        """The client has sent more than was taken out."""
+        return bool(self._arrived) or self._start < len(self._pending)
+
+    @property
     def _transport(self) -> asyncio.Transport:
-        # TLS puts another one in its place; a client's is never only a WriteTransport.
+        # A client's is never only a WriteTransport.
         return cast(asyncio.Transport, self._writer.transport)
 
-    async def line(self) -> bytes:
-        """The next command line, its line end included. Raises LineTooLong and ClientGone."""
+    async def line(self, limit: int = COMMAND_LENGTH) -> bytes:
+        """The next command line of at most `limit` bytes, its line end included. Raises LineTooLong
+        and ClientGone."""
         too_long = False
         while (end := self._pending.find(b"\n", self._start)) < 0:
             rest = self._pending[self._start :]
-            too_long = too_long or len(rest) > COMMAND_LENGTH
+            too_long = too_long or len(rest) > limit
             self._pending = (b"" if too_long else rest) + await self._read()
             self._start = 0
         line = self._pending[self._start : end + 1]
         self._start = end + 1
-        if too_long or len(line) > COMMAND_LENGTH:
+        if too_long or len(line) > limit:
             raise LineTooLong
         return line
+
+    async def proxy_header(self) -> Proxied:
+        """What stands before anything else on a load balancer's connection. Raises BadHeader and
+        ClientGone."""
+        self.finish_within(HEADER_S)
+        while (header := read_header(self._pending)) is None:
+            self._pending += await self._read()
+        self._start = header.length
+        self.finish_within(math.inf)
+        return header
 
     async def block(self) -> bytes:
         """At least one byte; what arrived in one go, uvloop reads 256,000. Raises ClientGone."""
@@ -89,14 +113,45 @@ class Wire:
 
     def flush(self) -> None:
         """Write the queued replies, in one go."""
-        # uvloop raises where asyncio ignores what is written after the end.
-        if self._replies and not self._writer.is_closing():
-            self._writer.write(b"".join(self._replies))
+        if self._replies:
+            self._put(b"".join(self._replies))
         self._replies.clear()
+
+    def end(self) -> None:
+        """Write the queued replies, and say that they were the last."""
+        self.flush()
+        if self._tls is not None:
+            self._tls.close()
+            self._write(self._tls.take())
+
+    async def start_tls(self, context: ssl.SSLContext) -> str:
+        """Shake hands, after which all is encrypted; return version and cipher.
+
+        What the client has sent already counts as its hello: whoever may not have sent any asks
+        :attr:`has_input` first. Raises ClientGone and TlsFailed.
+        """
+        self.flush()
+        hello = self._pending[self._start :] + b"".join(self._arrived)
+        self.give_back(b"")
+        self._arrived.clear()
+        tls = self._tls = TlsLayer(context, is_server=True)
+        self.finish_within(HANDSHAKE_S)
+        self._decrypt(hello)
+        while not tls.is_ready:
+            if self._failure is not None:
+                raise self._failure
+            if self._is_gone:
+                raise ClientGone
+            await self._wait()
+        self.finish_within(math.inf)
+        return tls.description
 
     def feed(self, data: bytes) -> None:
         """Bytes arrived. What the task does not take out soon is left to the kernel to hold."""
-        self._arrived.append(data)
+        if self._tls is None:
+            self._arrived.append(data)
+        else:
+            self._decrypt(data)
         if (self._waiter is None or self._is_full) and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
@@ -141,6 +196,36 @@ class Wire:
         finally:
             self._waiter = None
             self._deadline.clear()
+
+    def _decrypt(self, data: bytes) -> None:
+        assert self._tls is not None
+        try:
+            plaintext = self._tls.feed(data)
+        except TlsFailed as error:
+            plaintext = b""
+            self._failure = error
+        if plaintext:
+            self._arrived.append(plaintext)
+        self._is_gone = self._is_gone or self._failure is not None or self._tls.is_over
+        self._write(self._tls.take())
+
+    def _put(self, data: bytes) -> None:
+        if self._tls is not None:
+            # Amid the handshake there is no way to say anything.
+            if not self._tls.is_ready or self._failure is not None:
+                return
+            try:
+                self._tls.write(data)
+            except TlsFailed as error:
+                self._failure, self._is_gone = error, True
+                return
+            data = self._tls.take()
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        # uvloop raises where asyncio ignores what is written after the end.
+        if data and not self._writer.is_closing():
+            self._writer.write(data)
 
     def _rouse(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mailguard.errors import NextHopUnavailable
-from mailguard.mail.envelope import Transaction
+from mailguard.mail.envelope import Session, Transaction
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import Reply
 from mailguard.policy.disposition import Action, Disposition
@@ -65,7 +65,7 @@ class FakeNextHop:
     opened: list[FakeDelivery] = field(default_factory=list)
     keywords: tuple[str, ...] = ("8BITMIME", "SIZE")
 
-    async def open(self) -> FakeDelivery:
+    async def open(self, session: Session | None = None, ident: str = "") -> FakeDelivery:
         step = self.deliveries.pop(0) if self.deliveries else FakeDelivery()
         if isinstance(step, Exception):
             raise step

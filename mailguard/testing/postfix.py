@@ -70,6 +70,19 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
+ASKING = """
+127.0.0.1:{port} inet n - n - 20 smtpd
+  -o smtpd_milters={milter}
+  -o milter_connect_timeout=5s
+  -o milter_command_timeout=5s
+  -o milter_content_timeout={patience}s
+  -o smtpd_authorized_xclient_hosts=127.0.0.0/8
+  -o smtpd_tls_security_level=may
+  -o smtpd_relay_restrictions=permit_mynetworks,permit_auth_destination,reject
+"""
+"""A server that asks a milter; `milter_default_action` is Postfix's own default, tempfail."""
+
+
 @dataclass(slots=True)
 class Postfix:
     """Two servers in one: `front` hands each message to a proxy filter, `back` takes it from
@@ -81,10 +94,21 @@ class Postfix:
     relay: int
     """Port that accepted mail is relayed to."""
 
+    extra: str = ""
+    """More lines of main.cf."""
+
     front: int = field(default_factory=free_port)
     back: int = field(default_factory=free_port)
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(dir="/var/tmp")))
     """Below /var/tmp, since Postfix's own user must be able to reach it."""
+
+    milter: str = ""
+    """``inet:host:port`` or ``unix:/path``; then `asking` is a server that asks it."""
+
+    patience: int = 20
+    """Seconds for the milter's answer, between signs of life."""
+
+    asking: int = field(default_factory=free_port)
 
     def start(self) -> None:
         """Write the configuration and start; return once both servers answer."""
@@ -93,10 +117,14 @@ class Postfix:
             (self.folder / name).mkdir()
         shutil.chown(self.folder / "data", "postfix")
         (self.folder / "conf" / "main.cf").write_text(
-            MAIN.format(folder=self.folder, relay=self.relay)
+            MAIN.format(folder=self.folder, relay=self.relay) + self.extra
         )
         (self.folder / "conf" / "master.cf").write_text(
             MASTER.format(front=self.front, back=self.back, proxy=self.proxy)
+            + (
+                self.milter
+                and ASKING.format(port=self.asking, milter=self.milter, patience=self.patience)
+            )
         )
         self._run("start")
         wait_until(lambda: "daemon started" in self.log, 20)

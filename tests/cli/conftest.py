@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +115,11 @@ def hold(config: Config) -> Hold:
         raw: bytes | None = None,
         sender: str = "ana@pupils.elmpark.example",
         to: tuple[str, ...] = ("ben@pupils.elmpark.example",),
+        **session: str,
     ) -> HeldMessage:
         judgement = judgement_of(*(actions or (Action.HOLD,)), to=to)
         received = transaction(raw, sender=sender, to=to)
+        received = replace(received, session=replace(received.session, **session))
         setting = setting_of(config)
         plan = plan_for(judgement, setting.mode)
 

@@ -45,11 +45,24 @@ name = "round"
 address = "127.0.0.1:13"
 origin = "outside"
 next_hop = "smtp://127.0.0.1:9"
+[[listeners]]
+name = "sealed"
+address = "127.0.0.1:15"
+origin = "outside"
+next_hop = "smtp://127.0.0.1:7"
+tls = "may"
+tls_certificate = "gone.pem"
+[[listeners]]
+name = "clear"
+address = "127.0.0.1:17"
+origin = "inside"
+next_hop = "smtp://127.0.0.1:7"
+auth = "pass"
 [rules]
 disable = {disable}
 [[listeners]]
 name = "wide"
-address = "127.0.0.1:15"
+address = "127.0.0.1:19"
 origin = "inside"
 clients = ["127.0.0.0/8", "10.0.0.0/8", "::/0", "192.0.2.0/24"]
 next_hop = "smtp://127.0.0.1:7"
@@ -188,6 +201,7 @@ def test_what_is_well_is_said(sound: tuple[int, Results], name: str, what: str) 
         ("database", "file is not a database.", "It was overwritten. Stop the service"),
         ("listener open", "Anyone may connect, and is believed", 'Set origin = "outside"'),
         ("listener round", "round for ever", "Set next_hop"),
+        ("listener sealed", "gone.pem cannot be used for 'sealed': No such", "Name a PEM file"),
         ("listener wide", "All of 10.0.0.0/8, ::/0 may send mail", "Name in `clients`"),
         ("alerts", "Nobody is told of anything", "Set people.headteacher"),
         ("next hop 127.0.0.1:7", "It does not answer", "Start the mail server"),
@@ -209,6 +223,7 @@ def test_what_is_wrong_is_said_with_what_to_do(
     [
         ("directory", "It names no staff"),
         ("listener unknown", "Use two listeners"),
+        ("listener clear", 'Set tls = "require"'),
         ("spool", "`mailguard serve` makes it"),
         ("digest", "Set digest.days, unless"),
     ],

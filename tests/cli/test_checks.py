@@ -208,6 +208,29 @@ def test_who_may_connect_is_said_in_words(config: Config) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"auth": "pass", "tls": "none", "clients": ()}, "who logs in may send to any domain."),
+        (
+            {"protocol": "milter", "clients": ("10.0.0.0/8",)},
+            "mail servers on this machine may ask.",
+        ),
+        (
+            {"protocol": "milter", "address": "unix:/run/mailguard/milter"},
+            "mail servers that may use /run/mailguard/milter may ask.",
+        ),
+    ],
+)
+def test_of_a_listener_of_another_kind_only_what_is_so_is_said(
+    config: Config, fields: dict[str, object], what: str
+) -> None:
+    results = look(check_listeners, with_listener(config, **fields))
+
+    assert all(result.ok for result in results)
+    assert what in results[0].what
+
+
+@pytest.mark.parametrize(
     ("network", "ok"),
     [
         ("10.0.0.0/15", False),
@@ -481,6 +504,68 @@ def test_a_filter_for_all_servers_counts_for_the_one_behind_us_too(
     results = look(check_postfix, config)
 
     assert [result.what for result in results if "go round" in result.what]
+
+
+ASKED = "smtpd_milters = inet:127.0.0.1:9\nnon_smtpd_milters = $smtpd_milters\n"
+DEFER = "milter_default_action = tempfail\nmilter_protocol = 6\nmessage_size_limit = 10240000\n"
+NO_FILTER = {"filter": "", "back": "  -o smtpd_milters="}
+
+
+def as_milter(config: Config) -> Config:
+    """With its listener as a milter."""
+    (listener,) = config.listeners
+    asked = listener.model_copy(update={"protocol": "milter", "origin": Origin.ANY})
+    return config.model_copy(update={"listeners": (asked,)})
+
+
+@pytest.mark.skipif(shutil.which("postconf") is None, reason="Postfix is not installed")
+@pytest.mark.parametrize(
+    ("main", "back", "oks", "what"),
+    [
+        (ASKED + DEFER, NO_FILTER, [True], "MailGuard gets the mail of smtp."),
+        (DEFER, NO_FILTER, [True], "None of its services hands its mail to MailGuard."),
+        (
+            f"{ASKED}{DEFER}milter_default_action = accept",
+            NO_FILTER,
+            [False],
+            "smtp has milter_default_action = accept: mail passes unread",
+        ),
+        (f"{ASKED}{DEFER}milter_protocol = 2", NO_FILTER, [False], "smtp has milter_protocol = 2"),
+        (
+            ASKED + DEFER,
+            {"filter": "", "back": "  -o smtpd_banner=x"},
+            [False],
+            "127.0.0.1:7 takes what is released, and asks MailGuard about it again",
+        ),
+        (
+            f"{ASKED}{DEFER}message_size_limit = 0",
+            NO_FILTER,
+            [False],
+            "smtp takes messages of any size",
+        ),
+        (
+            f"smtpd_milters = inet:127.0.0.1:9\n{DEFER}",
+            NO_FILTER,
+            [True, True],
+            "MailGuard gets the mail of smtp.",
+        ),
+    ],
+    ids=["well", "not asked", "accept", "old", "again", "any size", "not of programs"],
+)
+def test_a_postfix_that_asks_a_milter_is_judged_by_that(
+    config: Config,
+    postfix: Callable[..., None],
+    main: str,
+    back: dict[str, str],
+    oks: list[bool],
+    what: str,
+) -> None:
+    postfix(main, **back)
+
+    results = look(check_postfix, as_milter(config))
+
+    assert [result.ok for result in results] == oks
+    assert results[0].what.startswith(what)
 
 
 LOADED = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}

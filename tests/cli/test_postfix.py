@@ -55,9 +55,9 @@ def postfix(
     """Gives Postfix this `master.cf` and `main.cf`, and MailGuard two listeners."""
     text = config_file.read_text().partition("[[listeners]]")
     rest = text[2].partition("[rules]")
-    config_file.write_text(f"{text[0]}{LISTENERS}[rules]{rest[2]}")
 
-    def write(master: str, main: str = "") -> None:
+    def write(master: str, main: str = "", listeners: str = LISTENERS) -> None:
+        config_file.write_text(f"{text[0]}{listeners}[rules]{rest[2]}")
         folder = tmp_path / "postfix"
         folder.mkdir()
         (folder / "main.cf").write_text(f"compatibility_level = 3.6\n{main}\n")
@@ -156,3 +156,104 @@ def test_milters_that_would_see_no_content_are_named(
     postfix(MASTER, "smtpd_milters = inet:127.0.0.1:8891")
 
     assert "smtpd_milters is set" in mailguard("config", "postfix").out
+
+
+MILTER = """
+[[listeners]]
+name = "asked"
+protocol = "milter"
+address = "{address}"
+next_hop = "smtp://127.0.0.1:10026"
+"""
+
+WAY_BACK = """
+smtp inet n - y - - smtpd
+127.0.0.1:10026 inet n - n - - smtpd
+  -o smtpd_milters=
+"""
+
+SOCKET = MILTER.format(address="unix:/var/spool/postfix/mailguard/milter")
+PORT = MILTER.format(address="127.0.0.1:10027")
+
+
+@pytest.mark.parametrize(
+    ("listener", "entry"),
+    [(SOCKET, "unix:mailguard/milter"), (PORT, "inet:127.0.0.1:10027")],
+    ids=["socket", "port"],
+)
+def test_for_a_milter_the_lines_make_postfix_ask_it_and_not_about_what_is_released(
+    mailguard: Mailguard, postfix: Callable[..., None], listener: str, entry: str
+) -> None:
+    postfix(MASTER, "smtpd_milters = inet:127.0.0.1:8891", listener)
+
+    out = mailguard("config", "postfix").out
+
+    _, back, asking = re.split(r"^\d\. ", out, flags=re.MULTILINE)
+    assert "127.0.0.1:10026 inet n - n - - smtpd" in back
+    assert "    -o smtpd_milters=\n" in back
+    assert f"    smtpd_milters = inet:127.0.0.1:8891, {entry}\n" in asking
+    assert f"    non_smtpd_milters = {entry}\n" in asking
+    assert "    milter_default_action = tempfail\n" in asking
+    assert "    milter_protocol = 6\n" in asking
+    assert "-o smtpd_proxy_filter=127" not in out
+    assert "remove it from the smtpd_milters and non_smtpd_milters lines" in asking
+
+
+@pytest.mark.parametrize(
+    ("listener", "written"),
+    [
+        (SOCKET, "unix:mailguard/milter"),
+        (SOCKET, "inet:127.0.0.1:8891, unix:/mailguard/milter"),
+        (SOCKET, "{ unix:/var/spool/postfix/mailguard/milter, connect_timeout=10s }"),
+        (PORT, "inet:localhost:10027"),
+    ],
+)
+def test_a_milter_that_postfix_asks_already_is_found_however_it_is_written(
+    mailguard: Mailguard, postfix: Callable[..., None], listener: str, written: str
+) -> None:
+    queue = "queue_directory = /var/spool/postfix\n"
+    main = f"{queue}smtpd_milters = {written}\nnon_smtpd_milters = {written}"
+    postfix(WAY_BACK, main, listener)
+
+    lines = mailguard("config", "postfix")
+    used = mailguard("config", "postfix", "--used")
+
+    assert "127.0.0.1:10026 takes mail back already" in lines.out
+    assert "is asked about all mail already" in lines.out
+    assert (used.status, used.out.count("milters = ")) == (1, 2)
+
+
+def test_another_milter_is_not_taken_for_ours(
+    mailguard: Mailguard, postfix: Callable[..., None]
+) -> None:
+    postfix(WAY_BACK, "smtpd_milters = inet:127.0.0.1:8891, unix:other/milter", SOCKET)
+
+    assert mailguard("config", "postfix", "--used").status == 0
+
+
+def test_a_socket_that_a_chroot_hides_is_named(
+    mailguard: Mailguard, postfix: Callable[..., None]
+) -> None:
+    postfix(MASTER, listeners=MILTER.format(address="unix:/run/mailguard/milter"))
+
+    out = mailguard("config", "postfix").out
+
+    assert "smtpd_milters = unix:/run/mailguard/milter\n" in out
+    assert "column chroot does not see /run/mailguard/milter" in out
+
+
+def test_where_people_log_in_through_us_nothing_is_handed_over(
+    mailguard: Mailguard, postfix: Callable[..., None], tmp_path: Path
+) -> None:
+    outside, own = LISTENERS.split("[[listeners]]")[1:]
+    own = own.replace("10026", "10587") + 'auth = "pass"\ntls = "require"\n'
+    own += 'tls_certificate = "mg.pem"\n'
+    postfix(MASTER, listeners=f"[[listeners]]{outside}[[listeners]]{own}")
+
+    out = mailguard("config", "postfix").out
+
+    assert "come to the listener submission (127.0.0.1:10027), and log in" in out
+    assert "smtpd_proxy_filter=127.0.0.1:10025" in out
+    assert "smtpd_proxy_filter=127.0.0.1:10027" not in out
+    assert "127.0.0.1:10587 inet" not in out
+    assert "that mail is not checked" not in out

@@ -50,6 +50,30 @@ def test_list_in_a_pipe_is_lines_with_tabs_and_no_content(mailguard: Mailguard, 
     assert CANARY not in line
 
 
+@pytest.mark.parametrize(
+    ("session", "words"),
+    [
+        ({}, "from 192.0.2.10, called client.example"),
+        (
+            {"auth": "ana", "via": "10.0.0.5"},
+            "from 192.0.2.10, called client.example, logged in as ana, passed on by 10.0.0.5",
+        ),
+        (
+            {"peer": "", "via": "127.0.0.1"},
+            "from an unknown address, called client.example, passed",
+        ),
+    ],
+)
+def test_show_says_where_it_came_from(
+    session: dict[str, str], words: str, mailguard: Mailguard, hold: Hold
+) -> None:
+    held = hold(**session)
+
+    shown = mailguard("quarantine", "show", held.id).out
+
+    assert words in " ".join(shown.split())
+
+
 def test_list_can_be_narrowed_to_states(mailguard: Mailguard, hold: Hold) -> None:
     held, sealed = hold(), hold(Action.SEAL)
 

@@ -21,6 +21,7 @@ from mailguard.service.canary import CanaryRounds
 from mailguard.service.compose import Stores, open_stores
 from mailguard.service.load import shipped_rules
 from mailguard.testing import mail
+from mailguard.testing.certificate import make_certificate
 from mailguard.testing.service import Service, free_port, wait_until
 from mailguard.testing.sink import Sink
 
@@ -164,14 +165,45 @@ address = "127.0.0.1:{closed}"
 origin = "inside"
 clients = ["192.0.2.0/24"]
 next_hop = "smtp://127.0.0.1:{next_hop}"
+[[listeners]]
+name = "submission"
+address = "127.0.0.1:{submission}"
+origin = "outside"
+clients = []
+auth = "pass"
+tls = "require"
+tls_certificate = "mg.pem"
+next_hop = "smtp://127.0.0.1:{next_hop}"
+[[listeners]]
+name = "balanced"
+address = "127.0.0.1:{balanced}"
+origin = "outside"
+proxy_from = ["127.0.0.0/8"]
+tls = "implicit"
+tls_certificate = "mg.pem"
+next_hop = "smtp://127.0.0.1:{next_hop}"
+[[listeners]]
+name = "asked"
+protocol = "milter"
+address = "unix:{folder}/milter"
+next_hop = "smtp://127.0.0.1:{next_hop}"
+[[listeners]]
+name = "barred"
+protocol = "milter"
+address = "127.0.0.1:{barred}"
+milter_from = []
+next_hop = "smtp://127.0.0.1:{next_hop}"
 """
 
 
 @pytest.mark.parametrize("mode", ["enforce", "observe"])
 def test_every_listener_is_tested_whatever_its_kind_and_the_schools_own_actions(
-    make_service: Callable[..., Service], recorder: Recorder, mode: str
+    make_service: Callable[..., Service], recorder: Recorder, mode: str, tmp_path: Path
 ) -> None:
-    extra = EVERY_KIND.format(world=free_port(), closed=free_port(), next_hop=recorder.port)
+    ports = {name: free_port() for name in ("world", "closed", "submission", "balanced", "barred")}
+    make_certificate(tmp_path / "mg.pem")
+    extra = EVERY_KIND.format(**ports, folder=tmp_path, next_hop=recorder.port)
+    extra = extra.replace("mg.pem", f"{tmp_path}/mg.pem")
     service = make_service(recorder.port, mode=mode, extra=extra)
 
     failures = run_now(service)
@@ -181,7 +213,15 @@ def test_every_listener_is_tested_whatever_its_kind_and_the_schools_own_actions(
         "world": "",
         "closed": "The listener refuses connections from this machine: "
         "add 127.0.0.1 to its clients.",
+        "submission": "",
+        "balanced": "",
+        "asked": "",
+        "barred": f"The milter at 127.0.0.1:{ports['barred']} closed the connection: "
+        "may this machine ask it (milter_from), and is it MailGuard?",
     }
+    assert (count(service, "ledger_rows"), count(service, "held_messages")) == (0, 0)
+    assert (count(service, "audit_entries"), count(service, "canary_marks")) == (0, 0)
+    assert files_of(service) == []
     assert {line.split()[0] for line in recorder.lines} <= {b"EHLO", b"QUIT"}
 
 

@@ -1,6 +1,7 @@
 """Mail in, judged, relayed or held as evidence, reviewed and released: the whole way, for real."""
 
 import json
+import smtplib
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +142,21 @@ def test_release_while_next_hop_is_down_goes_out_when_it_is_back(
     assert waited.returncode == 1
     wait_until(lambda: listed(service)[0]["state"] == "released")
     back.stop()
+
+
+def test_nothing_is_refused_for_good_because_the_next_hop_was_down_at_the_start(
+    make_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    service = make_service(free_port())
+    sink = Sink(tmp_path / "late", port=service.next_hop)
+    sink.start()
+
+    with smtplib.SMTP("127.0.0.1", service.port, timeout=30) as client:
+        client.ehlo("client.example")
+        reply = client.docmd("MAIL", "FROM:<ana@elmpark.example> SMTPUTF8")
+
+    sink.stop()
+    assert reply[0] == 250
 
 
 def test_two_workers_share_the_listener_and_the_quarantine(

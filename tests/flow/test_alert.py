@@ -2,7 +2,7 @@
 
 import email
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.message import Message
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mailguard.errors import SpoolUnavailable, StoreUnavailable
+from mailguard.flow.advise import advise
 from mailguard.flow.alert import AlertPorts, AlertSetting, Known, owe_alerts, owe_unkept
 from mailguard.flow.receive import receive
 from mailguard.flow.setting import Mode, Ports, Setting, Unkept
@@ -504,13 +505,26 @@ class BrokenSpool:
         raise SpoolUnavailable("read-only file system")
 
 
+async def relay(transaction: Transaction, ports: Ports, setting: Setting) -> None:
+    await receive(transaction, FakeDelivery(), ports, setting)
+
+
+async def answer(transaction: Transaction, ports: Ports, setting: Setting) -> None:
+    await advise(transaction, lambda advice: True, ports, setting)
+
+
+Take = Callable[[Transaction, Ports, Setting], Awaitable[None]]
+either_way = pytest.mark.parametrize("take", [relay, answer], ids=["relay", "milter"])
+
+
+@either_way
 async def test_a_call_for_help_without_a_copy_raises_the_alert_still(
-    make_school: Callable[..., School],
+    make_school: Callable[..., School], take: Take
 ) -> None:
     school = make_school(Action.FLAG, protected=True)
     broken = replace(school.ports, spool=BrokenSpool(school.ports.spool))
 
-    await receive(transaction(sender=PUPIL), FakeDelivery(), broken, school.setting)
+    await take(transaction(sender=PUPIL), broken, school.setting)
     await owe_unkept(school.ports.unkept, school.alert_ports, school.alerts)
 
     (own,) = await school.mails.waiting()
@@ -584,22 +598,36 @@ async def test_a_storm_without_copies_waits_and_is_told_whole_at_the_end(school:
     assert "QUEUE24" in text_of(gathered)
 
 
+@either_way
 @pytest.mark.parametrize("action", [Action.RELAY, Action.REJECT])
 async def test_an_alert_is_raised_where_the_schools_settings_keep_nothing(
-    make_school: Callable[..., School], action: Action
+    make_school: Callable[..., School], action: Action, take: Take
 ) -> None:
     school = make_school(action)
 
-    await receive(transaction(sender=PUPIL), FakeDelivery(), school.ports, school.setting)
+    await take(transaction(sender=PUPIL), school.ports, school.setting)
 
     (waiting,) = school.ports.unkept
     assert waiting.queue_id == "TESTQUEUEID"
     assert waiting.is_refused is (action is Action.REJECT)
 
 
-async def test_mail_with_a_helpline_is_never_told_of(make_school: Callable[..., School]) -> None:
+@either_way
+async def test_mail_with_a_helpline_is_never_told_of(
+    make_school: Callable[..., School], take: Take
+) -> None:
     school = make_school(Action.RELAY, unlisted=True)
 
-    await receive(transaction(sender=PUPIL), FakeDelivery(), school.ports, school.setting)
+    await take(transaction(sender=PUPIL), school.ports, school.setting)
+
+    assert school.ports.unkept == []
+
+
+async def test_a_mail_server_that_has_gone_asks_again_and_only_then_is_somebody_told(
+    make_school: Callable[..., School],
+) -> None:
+    school = make_school(Action.RELAY)
+
+    await advise(transaction(sender=PUPIL), lambda advice: False, school.ports, school.setting)
 
     assert school.ports.unkept == []

@@ -12,7 +12,16 @@ from mailguard.config import Config
 from mailguard.config.model import SchoolSection
 from mailguard.errors import NextHopUnavailable, StoreUnavailable
 from mailguard.flow import canary
-from mailguard.flow.canary import Admission, CanarySink, CanaryTester, compose_test, receive_test
+from mailguard.flow.advise import Advice
+from mailguard.flow.canary import (
+    Admission,
+    CanarySink,
+    CanaryTester,
+    advise_test,
+    compose_test,
+    is_test,
+    receive_test,
+)
 from mailguard.flow.hold import compose
 from mailguard.flow.plan import plan_for
 from mailguard.flow.setting import Mode, Ports, Setting
@@ -78,6 +87,52 @@ async def test_a_held_test_is_marked_and_leaves_no_row_file_or_ledger_row(
     assert spooled(tmp_path) == []
     assert isinstance(ports.ledger, FakeLedger)
     assert ports.ledger.rows == []
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize(
+    ("action", "mark", "is_discarded"),
+    [
+        (Action.HOLD, "held", True),
+        (Action.SEAL, "held", True),
+        (Action.RELAY, "came out", False),
+        (Action.FLAG, "came out", False),
+    ],
+)
+async def test_a_milters_test_is_marked_before_its_answer_and_leaves_nothing_else(
+    judging: Judging,
+    setting: Setting,
+    store: SqlCanaryStore,
+    tmp_path: Path,
+    action: Action,
+    mark: str,
+    is_discarded: bool,
+    is_there: bool,
+) -> None:
+    ports, heard = judging(action, to=(SINK,)), []
+
+    def give(advice: Advice) -> bool:
+        heard.append(advice.discard)
+        return is_there
+
+    observing = replace(setting, mode=Mode.OBSERVE)
+    await advise_test(make_test(Sort.BAD), CanarySink("n", store), give, ports, observing)
+
+    assert heard == [is_discarded]
+    assert await store.take_marks("n") == [mark]
+    assert (await ports.held.select(), spooled(tmp_path)) == ([], [])
+    assert isinstance(ports.ledger, FakeLedger)
+    assert ports.ledger.rows == []
+
+
+def test_a_milter_takes_for_a_test_only_what_goes_from_a_tests_sender_to_the_sink_alone() -> None:
+    test = make_test(Sort.BAD)
+    sender = test.envelope.sender.address
+
+    assert is_test(test)
+    assert not is_test(transaction(sender=sender, to=[SINK, "ben@elmpark.example"]))
+    assert not is_test(transaction(sender=sender, to=["ben@elmpark.example"]))
+    assert not is_test(transaction(sender="ana@elmpark.example", to=[SINK]))
 
 
 @pytest.mark.parametrize("action", [Action.RELAY, Action.FLAG])

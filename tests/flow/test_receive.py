@@ -223,6 +223,19 @@ async def test_next_hop_closed_before_data_is_asked_anew_once(
     ]
 
 
+async def test_mail_of_a_client_that_logged_in_takes_no_other_connection(
+    judging: Judging, setting: Setting
+) -> None:
+    ports = judging(Action.RELAY)
+    arrived = sent_to(1)
+    arrived = replace(arrived, session=replace(arrived.session, auth="ana"))
+
+    reply = await receive(arrived, FakeDelivery(replies={"DATA": [GONE]}), ports, setting)
+
+    assert reply.code == 451
+    assert ports.next_hop.opened == []
+
+
 async def test_next_hop_drops_before_accept_twice_defers(ports: Ports, setting: Setting) -> None:
     second = FakeDelivery(replies={"DATA": [GONE]})
     ports = replace(ports, next_hop=FakeNextHop(deliveries=[second]))

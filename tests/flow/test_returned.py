@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from mailguard.errors import NextHopUnavailable, StoreUnavailable
+from mailguard.flow.advise import Advice, Give, advise
 from mailguard.flow.receive import receive
-from mailguard.flow.returned import receive_own
+from mailguard.flow.returned import advise_own, receive_own
 from mailguard.flow.setting import Ports, Setting
 from mailguard.mail.envelope import Envelope, Transaction
 from mailguard.mail.reply import NEXT_HOP_DOWN, Reply
@@ -66,6 +67,19 @@ class Entrance:
             clock=self.ports.clock,
             setting=self.setting,
         )
+
+    async def ask(self, message: Transaction, *, is_there: bool = True) -> list[Advice]:
+        heard: list[Advice] = []
+
+        def give(advice: Advice) -> bool:
+            heard.append(advice)
+            return is_there
+
+        async def judged(transaction: Transaction, give: Give) -> None:
+            await advise(transaction, give, self.ports, self.setting)
+
+        await advise_own(message, give, otherwise=judged, mails=self.mails, clock=self.ports.clock)
+        return heard
 
     async def held(self) -> int:
         return len(await self.ports.held.select())
@@ -200,3 +214,28 @@ async def test_a_next_hop_that_breaks_while_the_database_is_away_is_still_tempor
     reply = await entrance.take(await signed(mails), delivery)
 
     assert reply == NEXT_HOP_DOWN.naming("TESTQUEUEID")
+
+
+async def test_a_mail_server_that_asks_may_deliver_our_own_mail_once(
+    entrance: Entrance, mails: SqlOwnMailStore
+) -> None:
+    first = await entrance.ask(await signed(mails))
+    rows = list(entrance.ports.ledger.rows)
+
+    second = await entrance.ask(await signed(mails))
+
+    assert first == [Advice()]
+    assert rows == []
+    assert [advice.discard for advice in second] == [True]
+    assert await entrance.held() == 1
+
+
+async def test_a_mail_server_that_has_gone_may_ask_about_it_again(
+    entrance: Entrance, mails: SqlOwnMailStore
+) -> None:
+    await entrance.ask(await signed(mails), is_there=False)
+
+    again = await entrance.ask(await signed(mails))
+
+    assert again == [Advice()]
+    assert await entrance.held() == 0

@@ -65,6 +65,17 @@ def serve(config, only=None):
     raise ConfigError(["it cannot start"])
 END"""
 
+MILTERS = """
+[[listeners]]
+name = "asked"
+protocol = "milter"
+address = "unix:/run/mailguard/milter"
+[[listeners]]
+name = "in-queue"
+protocol = "milter"
+address = "unix:/var/spool/postfix/mailguard/milter"
+"""
+
 POSTCONF = """cat > /usr/sbin/postconf <<'END'
 #!/bin/sh
 case "$1" in
@@ -164,6 +175,27 @@ def test_the_units_start_with_the_system_and_do_the_main_job(working: Any) -> No
     assert "job_failed" not in log
     assert "process_died" not in log
     assert working.sh("mailguard audit verify --evidence")
+
+
+def test_milters_have_sockets_where_the_units_let_them(machine: Any) -> None:
+    dropins = "/etc/systemd/system/mailguard-relay.service.d"
+    machine.sh(
+        "install -d -o mailguard -g mail -m 2750 /var/spool/postfix/mailguard"
+        f" && mkdir {dropins} && cat >> /etc/mailguard/mailguard.toml <<'END'\n{MILTERS}END\n"
+        "printf '[Service]\nReadWritePaths=/var/spool/postfix/mailguard\n'"
+        f" > {dropins}/milter.conf && systemctl daemon-reload && systemctl restart mailguard.target"
+    )
+
+    def tested() -> list[str]:
+        log = machine.sh("journalctl --no-pager -o cat -u mailguard-jobs.service")
+        return re.findall("event=canary listener=(asked|in-queue) ok=[Tt]rue", log)
+
+    wait_until(lambda: len(tested()) == 2, 60)
+    sockets = "/run/mailguard/milter /var/spool/postfix/mailguard/milter"
+    assert machine.sh(f"stat -c '%A %U %G' {sockets}").splitlines() == [
+        "srw-rw---- mailguard mailguard",
+        "srw-rw---- mailguard mail",
+    ]
 
 
 def test_systemd_finds_no_fault_in_the_units_and_little_exposure(machine: Any) -> None:

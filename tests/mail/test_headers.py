@@ -12,9 +12,22 @@ from mailguard.mail.headers import count_received, received_line
 from mailguard.testing import NOON, path
 
 
-def session(helo: str = "client.example", peer: str = "192.0.2.10", esmtp: bool = True) -> Session:
+def session(
+    helo: str = "client.example",
+    peer: str = "192.0.2.10",
+    esmtp: bool = True,
+    tls: str = "",
+    auth: str = "",
+) -> Session:
     return Session(
-        listener="mail", origin=Origin.ANY, peer=peer, peer_port=4000, helo=helo, esmtp=esmtp
+        listener="mail",
+        origin=Origin.ANY,
+        peer=peer,
+        peer_port=4000,
+        helo=helo,
+        esmtp=esmtp,
+        tls=tls,
+        auth=auth,
     )
 
 
@@ -85,6 +98,28 @@ def test_no_input_makes_two_headers_of_one(helo: str, recipient: str) -> None:
     assert all(32 <= c < 127 or c in b"\r\n\t" for c in written)
     assert all(len(li) <= 998 for li in written.split(b"\r\n"))
     assert email.message_from_bytes(written).keys() == ["Received"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "protocol"),
+    [
+        ({"tls": "TLSv1.3 X"}, b"with ESMTPS id"),
+        ({"auth": "ana"}, b"with ESMTPA id"),
+        ({"tls": "TLSv1.3 X", "auth": "ana"}, b"with ESMTPSA id"),
+        ({"tls": "TLSv1.3 X", "esmtp": False}, b"with SMTP id"),
+    ],
+)
+def test_tls_and_login_are_said_as_rfc_3848_has_it(
+    changes: dict[str, object], protocol: bytes
+) -> None:
+    written = line(**changes)
+
+    assert protocol in written
+    assert b"ana" not in written
+
+
+def test_a_client_that_nobody_knows_is_unknown() -> None:
+    assert line(peer="").startswith(b"Received: from client.example (unknown)\r\n")
 
 
 def test_the_date_is_in_its_own_zone() -> None:

@@ -164,7 +164,25 @@ def test_evidence_says_who_connected() -> None:
         "peer_port": 40000,
         "helo": "client.example",
         "esmtp": True,
+        "protocol": "smtp",
     }
+
+
+def test_evidence_says_what_else_is_known_of_the_client() -> None:
+    told = {
+        "name": "spike.example",
+        "via": "127.0.0.1",
+        "ident": "4DXYZ",
+        "tls": "TLSv1.3 TLS_AES_256_GCM_SHA384",
+        "auth": "ana",
+        "protocol": "milter",
+    }
+    arrived = transaction()
+    arrived = replace(arrived, session=replace(arrived.session, **told))
+
+    document = json.loads(compose_evidence(arrived, JUDGEMENT, HELD))
+
+    assert told.items() <= document["session"].items()
 
 
 def test_evidence_says_what_was_found_and_where() -> None:

@@ -20,10 +20,12 @@ from mailguard.mail.envelope import Origin, Transaction
 from mailguard.mail.reply import Reply
 from mailguard.ports import Delivery
 from mailguard.scan.school import School
-from mailguard.smtp.limits import BareNewline, Limits, ListenerSettings
+from mailguard.smtp.limits import LOOPBACK, BareNewline, Limits, ListenerSettings
 from mailguard.smtp.listener import admit_nothing
 from mailguard.smtp.nexthop import SmtpNextHop, Timeouts
 from mailguard.smtp.server import RelayServer, listen
+from mailguard.smtp.tls import Certificate, ListenerTls
+from mailguard.testing.certificate import make_certificate
 from mailguard.testing.fakes import FakeClock
 
 PATIENCE_S = 10.0
@@ -221,6 +223,7 @@ async def run_relay(
     has_room: Any = always_room,
     clients: tuple[str, ...] = ("127.0.0.0/8",),
     next_hop: SmtpNextHop | None = None,
+    logins: SmtpNextHop | None = None,
     host: str = "127.0.0.1",
     admit: Any = admit_nothing,
     **settings: Any,
@@ -251,6 +254,7 @@ async def run_relay(
         next_hop=hop,
         clock=FakeClock(),
         has_room=has_room,
+        logins=logins,
         admit=admit,
     )
     sock = listen(host, 0)
@@ -348,6 +352,51 @@ def round_trip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
     clients = loop.run_until_complete(begin())
     yield lambda *args, **options: loop.run_until_complete(send(*args, **options))
     loop.run_until_complete(end())
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def say_lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Say some lines on a new connection, in pieces; the replies, one for each line."""
+    loop = uvloop.new_event_loop()
+    sink = Sink(keywords=("PIPELINING", "AUTH PLAIN", "XFORWARD NAME ADDR"))
+    folder = tmp_path_factory.mktemp("forgery")
+    pem = make_certificate(folder / "mg.pem")
+    relays: dict[bool, Relay] = {}
+
+    async def begin() -> None:
+        await sink.start()
+        for passes_auth in (False, True):
+            relays[passes_auth] = await run_relay(
+                folder,
+                sink.port,
+                clients=("10.0.0.0/8",),
+                public=True,
+                xforward_from=LOOPBACK,
+                passes_auth=passes_auth,
+                tls=ListenerTls.MAY,
+                certificate=Certificate(pem, pem),
+                limits=Limits(errors=10**6, idle_commands=10**6),
+            )
+            await relays[passes_auth].next_hop.probe()
+
+    async def say(lines: list[bytes], cut: int, passes_auth: bool) -> tuple[list[str], Any]:
+        client = await open_client(relays[passes_auth].port)
+        greeting = await client.reply()
+        assert greeting.startswith("220")
+        wire = b"".join(line + b"\r\n" for line in lines)
+        for start in range(0, len(wire), cut):
+            await client.send(wire[start : start + cut])
+        replies = [await client.reply() for _ in lines]
+        client.close()
+        return replies, sink
+
+    loop.run_until_complete(begin())
+    yield lambda *args: loop.run_until_complete(say(*args))
+    for relay in relays.values():
+        loop.run_until_complete(relay.server.stop(grace_s=1))
+        loop.run_until_complete(relay.next_hop.close())
+    loop.run_until_complete(sink.stop())
     loop.close()
 
 

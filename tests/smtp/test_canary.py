@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,19 @@ from mailguard.flow.canary import CanarySink
 from mailguard.mail.canary import SINK
 from mailguard.ports import Delivery
 from mailguard.smtp import canary
-from mailguard.smtp.canary import send_test
+from mailguard.smtp.canary import Entrance, send_test
+from mailguard.smtp.limits import LOOPBACK
+from mailguard.smtp.tls import Certificate, ListenerTls
+from mailguard.testing.certificate import make_certificate
 
 SENDER = "bad.1.2.3@canary.mailguard.invalid"
 RAW = b"Subject: x\r\n\r\n.Hello\r\n"
 
 Start = Callable[..., Awaitable[Any]]
+
+
+def at(port: int, host: str = "127.0.0.1", **options: Any) -> Entrance:
+    return Entrance(host=host, port=port, **options)
 
 
 class Marks:
@@ -44,7 +52,7 @@ async def test_it_goes_through_the_listener_to_the_sink_and_the_next_hop_hears_n
     marks = Marks()
     relay = await start_relay(admit=admitting(marks))
 
-    problem = await send_test("127.0.0.1", relay.port, "mg.example", SENDER, RAW)
+    problem = await send_test(at(relay.port), "mg.example", SENDER, RAW)
 
     (transaction,) = relay.received
     assert problem == ""
@@ -59,7 +67,7 @@ async def test_a_stranger_on_a_public_listener_may_send_it_to_the_sink_alone(
 ) -> None:
     relay = await start_relay(admit=admitting(Marks()), clients=(), public=True)
 
-    problem = await send_test("127.0.0.1", relay.port, "mg.example", SENDER, RAW)
+    problem = await send_test(at(relay.port), "mg.example", SENDER, RAW)
     client = await connect(relay)
     replies = await client.begin(
         b"<" + SENDER.encode() + b">", b"<eve@outside.example>", b"<ben@elmpark.example>"
@@ -106,7 +114,7 @@ async def test_it_stops_before_rcpt_where_it_is_taken_for_ordinary_mail(
 ) -> None:
     relay = await start_relay()
 
-    problem = await send_test("127.0.0.1", relay.port, "mg.example", SENDER, RAW)
+    problem = await send_test(at(relay.port), "mg.example", SENDER, RAW)
 
     verbs = {command.split(b":")[0].split()[0] for command in sink.commands}
     assert "took a message of the self-test for ordinary mail" in problem
@@ -119,7 +127,7 @@ async def test_a_listener_that_refuses_this_machine_is_told_with_the_address_to_
 ) -> None:
     relay = await start_relay(admit=admitting(Marks()), clients=("192.0.2.0/24",))
 
-    problem = await send_test("127.0.0.1", relay.port, "mg.example", SENDER, RAW)
+    problem = await send_test(at(relay.port), "mg.example", SENDER, RAW)
 
     assert problem == (
         "The listener refuses connections from this machine: add 127.0.0.1 to its clients."
@@ -129,7 +137,7 @@ async def test_a_listener_that_refuses_this_machine_is_told_with_the_address_to_
 async def test_a_listener_on_all_addresses_is_called_on_loopback(start_relay: Start) -> None:
     relay = await start_relay(admit=admitting(Marks()))
 
-    assert await send_test("0.0.0.0", relay.port, "mg.example", SENDER, RAW) == ""
+    assert await send_test(at(relay.port, host="0.0.0.0"), "mg.example", SENDER, RAW) == ""
 
 
 async def test_a_reply_that_is_not_wanted_is_quoted_with_its_step(start_relay: Start) -> None:
@@ -138,7 +146,7 @@ async def test_a_reply_that_is_not_wanted_is_quoted_with_its_step(start_relay: S
 
     relay = await start_relay(admit=admitting(Marks()), receive=fail)
 
-    problem = await send_test("127.0.0.1", relay.port, "mg.example", SENDER, RAW)
+    problem = await send_test(at(relay.port), "mg.example", SENDER, RAW)
 
     assert problem.startswith("It answered a message of the self-test with 451 4.3.0")
 
@@ -148,7 +156,7 @@ async def test_nobody_there_is_said() -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
 
-        problem = await send_test("127.0.0.1", port, "mg.example", SENDER, RAW)
+        problem = await send_test(at(port), "mg.example", SENDER, RAW)
 
     assert problem == f"Nothing accepts connections on 127.0.0.1:{port}."
 
@@ -158,7 +166,7 @@ async def test_a_listener_that_says_nothing_is_given_up(monkeypatch: pytest.Monk
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
-    problem = await send_test("127.0.0.1", port, "mg.example", SENDER, RAW)
+    problem = await send_test(at(port), "mg.example", SENDER, RAW)
     server.close()
 
     assert problem.startswith("No reply within") or problem.endswith("did not answer in time.")
@@ -171,7 +179,55 @@ async def test_a_listener_that_hangs_up_is_said() -> None:
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
-    problem = await send_test("127.0.0.1", port, "mg.example", SENDER, RAW)
+    problem = await send_test(at(port), "mg.example", SENDER, RAW)
     server.close()
 
     assert problem == f"The listener at 127.0.0.1:{port} closed the connection."
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    file = make_certificate(tmp_path_factory.mktemp("certificate") / "mg.pem")
+    return Certificate(file, file)
+
+
+@pytest.mark.parametrize("tls", [ListenerTls.MAY, ListenerTls.REQUIRE, ListenerTls.IMPLICIT])
+@pytest.mark.parametrize("proxy_from", [(), LOOPBACK], ids=["directly", "behind a balancer"])
+async def test_it_comes_in_by_tls_and_with_a_proxy_header_where_clients_do(
+    start_relay: Start, certificate: Certificate, tls: ListenerTls, proxy_from: Any
+) -> None:
+    relay = await start_relay(
+        admit=admitting(Marks()), tls=tls, certificate=certificate, proxy_from=proxy_from
+    )
+    entrance = at(relay.port, is_implicit=tls is ListenerTls.IMPLICIT, proxy_from=proxy_from)
+
+    problem = await send_test(entrance, "mg.example", SENDER, RAW)
+
+    (transaction,) = relay.received
+    assert problem == ""
+    assert transaction.session.tls.startswith("TLSv1.3 ")
+    assert transaction.session.peer == "127.0.0.1"
+
+
+async def test_it_needs_no_login_where_all_others_do(
+    start_relay: Start, connect: Start, sink: Any
+) -> None:
+    relay = await start_relay(admit=admitting(Marks()), clients=(), passes_auth=True)
+
+    problem = await send_test(at(relay.port), "mg.example", SENDER, RAW)
+    client = await connect(relay)
+    replies = await client.begin(b"<good.1.2.3@canary.mailguard.invalid>", b"<ben@elmpark.example>")
+
+    assert problem == ""
+    assert replies[0].startswith("530 5.7.0")
+    assert not any(command.startswith(b"MAIL") for command in sink.commands)
+
+
+async def test_a_listener_whose_tls_does_not_work_is_found(
+    start_relay: Start, tmp_path: Path
+) -> None:
+    relay = await start_relay(admit=admitting(Marks()))
+
+    problem = await send_test(at(relay.port, is_implicit=True), "mg.example", SENDER, RAW)
+
+    assert problem.startswith(f"The listener at 127.0.0.1:{relay.port} failed at TLS")

@@ -17,9 +17,8 @@ INHERITED = (
     "_create_envelope",
     "_set_rset_state",
     "_set_post_data_state",
-    "smtp_STARTTLS",
 )
-"""Methods of aiosmtpd that run, or will with TLS."""
+"""Methods of aiosmtpd that run."""
 
 
 @pytest.mark.parametrize("name", INHERITED)

@@ -155,12 +155,15 @@ def test_keywords_are_those_that_are_parameters_only() -> None:
         "BURL",
         "DELIVERBY 120",
         "MT-PRIORITY MIXER",
+        "RRVS",
+        "XEXCH50",
+        "REQUIRETLS",
         "",
     )
 
     keywords = passed_through(Reply(code=250, lines=lines))
 
-    assert keywords == ("PIPELINING", "SIZE 1000", "DELIVERBY 120", "MT-PRIORITY MIXER")
+    assert keywords == ("PIPELINING", "SIZE 1000", "DELIVERBY 120", "MT-PRIORITY MIXER", "RRVS")
 
 
 @pytest.mark.parametrize("size", ["SIZE", "SIZE ", "SIZE ten", "SIZE -1", "SIZE 1 2", "SIZE ²"])

@@ -47,13 +47,19 @@ def test_clients_are_known_by_their_network(peer: str, trusted: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trusted", "public", "is_refused"),
-    [(True, False, False), (True, True, False), (False, True, False), (False, False, True)],
+    ("peer", "public", "is_refused"),
+    [
+        ("10.1.2.3", False, False),
+        ("10.1.2.3", True, False),
+        ("192.0.2.7", True, False),
+        ("192.0.2.7", False, True),
+        ("", False, True),
+    ],
 )
 def test_strangers_may_only_connect_to_public_listeners(
-    trusted: bool, public: bool, is_refused: bool
+    peer: str, public: bool, is_refused: bool
 ) -> None:
-    refusal = Gate(settings(public=public), Counter()).enter("192.0.2.7", trusted=trusted)
+    refusal = Gate(settings(public=public), Counter()).enter(peer)
 
     assert is_refused == (refusal is not None)
 
@@ -64,7 +70,7 @@ def test_listeners_of_one_process_count_together() -> None:
     first = Gate(settings(limits=limits), connections)
     second = Gate(settings(limits=limits), connections)
 
-    refusals = [gate.enter("10.1.2.3", trusted=True) for gate in (first, second, first, second)]
+    refusals = [gate.enter("10.1.2.3") for gate in (first, second, first, second)]
 
     assert refusals == [None, None, TOO_MANY_CONNECTIONS, TOO_MANY_CONNECTIONS]
 
@@ -73,7 +79,7 @@ def test_who_left_is_not_counted() -> None:
     connections: Counter[str] = Counter()
     gate = Gate(settings(), connections)
 
-    gate.enter("10.1.2.3", trusted=True)
+    gate.enter("10.1.2.3")
     gate.leave("10.1.2.3")
 
     assert connections == {}

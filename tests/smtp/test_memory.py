@@ -20,7 +20,7 @@ CHILD = textwrap.dedent(
 
     class Anywhere:
         keywords = ()
-        async def open(self): return self
+        async def open(self, *_): return self
         async def mail(self, argument): return Reply.of(250, "Ok")
         async def rcpt(self, argument): return Reply.of(250, "Ok")
         async def close(self): pass

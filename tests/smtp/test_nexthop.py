@@ -289,7 +289,7 @@ class TestData:
         await delivery.rcpt(b"<c@d.example>")
 
         with pytest.raises(NextHopUnavailable) as caught:
-            await delivery.data(b"", Raw.of(b"x" * (32 << 20)))
+            await delivery.data(b"", Raw.of(b"x" * (64 << 20)))
 
         assert not caught.value.may_have_accepted
 

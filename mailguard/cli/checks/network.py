@@ -5,8 +5,10 @@ from ipaddress import ip_network
 
 from mailguard.cli.checks.result import Result, Scene
 from mailguard.cli.stores import is_serving
-from mailguard.config import ListenerSection
+from mailguard.config import ListenerSection, socket_path
+from mailguard.errors import ConfigError
 from mailguard.mail.envelope import Origin
+from mailguard.service.compose import certificate_of
 from mailguard.smtp.limits import Network
 
 WIDEST = {4: 16, 6: 48}
@@ -54,8 +56,24 @@ def _problems(listener: ListenerSection, addresses: set[str]) -> Iterator[Result
             what="Its next hop is a listener of MailGuard: mail would go round for ever.",
             do="Set next_hop to the address of the mail server behind MailGuard.",
         )
+    try:
+        certificate_of(listener)
+    except ConfigError as error:
+        yield Result(
+            name=name,
+            ok=False,
+            what=f"{error}.",
+            do="Name a PEM file that MailGuard's user may read, and its key.",
+        )
+    if listener.auth == "pass" and listener.tls == "none":
+        yield Result(
+            name=name,
+            ok=True,
+            what="People can log in from this machine only: it has no TLS.",
+            do='Set tls = "require" and tls_certificate.',
+        )
     wide = [str(network) for network in _networks(listener) if _is_too_wide(network)]
-    if wide:
+    if wide and listener.protocol == "smtp":
         yield Result(
             name=name,
             ok=False,
@@ -69,7 +87,7 @@ def _problems(listener: ListenerSection, addresses: set[str]) -> Iterator[Result
             what="Anyone may connect, and is believed to be who they say they are.",
             do='Set origin = "outside" where public = true.',
         )
-    elif listener.origin is Origin.ANY:
+    elif listener.origin is Origin.ANY and listener.protocol != "milter":
         yield Result(
             name=name,
             ok=True,
@@ -88,9 +106,25 @@ def _is_too_wide(network: Network) -> bool:
 
 
 def _who(listener: ListenerSection) -> str:
-    networks = _networks(listener)
-    named = [str(network) for network in networks if not network.is_loopback]
-    if any(network.is_loopback for network in networks):
-        named.insert(0, "this machine")
-    may_relay = f"{' and '.join(named) or 'nobody'} may send to any domain"
+    if path := socket_path(listener.address):
+        return f"mail servers that may use {path} may ask"
+    if listener.protocol == "milter":
+        return f"mail servers on {_named(listener.milter_from)} may ask"
+    may_relay = f"{_named(listener.clients)} may send to any domain"
+    if listener.auth == "pass":
+        named = _named(listener.clients)
+        also = f", and {named}," if named != NOBODY else ""
+        return f"anyone may connect; who logs in{also} may send to any domain"
     return f"anyone may connect, {may_relay}" if listener.public else f"only {may_relay}"
+
+
+NOBODY = "nobody"
+
+
+def _named(networks: Sequence[str]) -> str:
+    """Networks in words."""
+    found = [ip_network(network) for network in networks]
+    named = [str(network) for network in found if not network.is_loopback]
+    if any(network.is_loopback for network in found):
+        named.insert(0, "this machine")
+    return " and ".join(named) or NOBODY

@@ -7,7 +7,15 @@ mistake.
 from collections.abc import AsyncIterator, Iterator
 
 from mailguard.cli.checks.result import Result, Scene
-from mailguard.cli.postfix_text import HANDOVERS, Postfix, SmtpService, read_postfix
+from mailguard.cli.postfix_milter import is_asked
+from mailguard.cli.postfix_text import (
+    HANDOVERS,
+    Postfix,
+    SmtpService,
+    filters,
+    milters,
+    read_postfix,
+)
 from mailguard.config import Config
 from mailguard.errors import UserError
 from mailguard.service.compose import MIB
@@ -31,7 +39,9 @@ async def check_postfix(scene: Scene) -> AsyncIterator[Result]:
 
 def judge_postfix(postfix: Postfix, config: Config) -> Iterator[Result]:
     """What to say of this Postfix beside this configuration."""
-    ours = {_place(listener.address) for listener in config.listeners}
+    ours = {
+        _place(listener.address) for listener in config.listeners if listener.protocol == "smtp"
+    }
     hops = {_place(listener.next_hop.removeprefix("smtp://")) for listener in config.listeners}
     giving = [
         service
@@ -39,12 +49,21 @@ def judge_postfix(postfix: Postfix, config: Config) -> Iterator[Result]:
         if _place(_setting(service, "smtpd_proxy_filter", postfix)) in ours
         and _place(service.name) not in hops
     ]
-    if not giving:
+    asking = [
+        service
+        for service in postfix.services
+        if _asks(service, postfix, config) and _place(service.name) not in hops
+    ]
+    if not giving and not asking and (filters(config) or milters(config)):
         yield _note(
             "None of its services hands its mail to MailGuard.",
             "`mailguard config postfix` says what to write where, if one should.",
         )
-    problems = [result for service in giving for result in _problems_of(service, postfix, config)]
+    problems = [result for service in giving for result in _impatient(service, postfix, config)]
+    for service in postfix.services:
+        if service in giving or service in asking:
+            problems += _too_large(service, postfix, config)
+    problems += [result for service in asking for result in _lenient(service, postfix)]
     for service in (each for each in postfix.services if _place(each.name) in hops):
         for name in HANDOVERS:
             if _place(_setting(service, name, postfix)) in ours:
@@ -57,13 +76,62 @@ def judge_postfix(postfix: Postfix, config: Config) -> Iterator[Result]:
                         do=f"Add -o {name}= to {service.name} in master.cf.",
                     )
                 )
+        if _asks(service, postfix, config):
+            problems.append(
+                Result(
+                    name="postfix",
+                    ok=False,
+                    what=f"{service.name} takes what is released, and asks MailGuard about it "
+                    "again (smtpd_milters): it would be held again.",
+                    do=f"Add -o smtpd_milters= to {service.name} in master.cf.",
+                )
+            )
     yield from problems
-    if giving and not problems:
-        names = ", ".join(service.name for service in giving)
-        yield Result(name="postfix", ok=True, what=f"MailGuard gets the mail of {names}.")
+    using = [service.name for service in postfix.services if service in (*giving, *asking)]
+    if using and not problems:
+        yield Result(
+            name="postfix", ok=True, what=f"MailGuard gets the mail of {', '.join(using)}."
+        )
+    if asking and not _is_named(postfix.settings.get("non_smtpd_milters", ""), postfix, config):
+        yield _note(
+            "Mail that programs on this machine hand in is not checked.",
+            "Set non_smtpd_milters as smtpd_milters in main.cf, if it should be.",
+        )
 
 
-def _problems_of(service: SmtpService, postfix: Postfix, config: Config) -> Iterator[Result]:
+def _asks(service: SmtpService, postfix: Postfix, config: Config) -> bool:
+    """Whether it asks us what to do with a message."""
+    return _is_named(_setting(service, "smtpd_milters", postfix), postfix, config)
+
+
+def _is_named(value: str, postfix: Postfix, config: Config) -> bool:
+    return any(is_asked(value, listener, postfix.queue) for listener in milters(config))
+
+
+def _lenient(service: SmtpService, postfix: Postfix) -> Iterator[Result]:
+    """What it does with mail while we are down."""
+    action = _setting(service, "milter_default_action", postfix)
+    if action != "tempfail":
+        effect = "passes unread" if action == "accept" else "is not asked to come again"
+        yield Result(
+            name="postfix",
+            ok=False,
+            what=f"{service.name} has milter_default_action = {action}: mail {effect} whenever "
+            "MailGuard does not answer.",
+            do="postconf -e milter_default_action=tempfail",
+        )
+    protocol = _setting(service, "milter_protocol", postfix)
+    if protocol != "6":
+        yield Result(
+            name="postfix",
+            ok=False,
+            what=f"{service.name} has milter_protocol = {protocol}: what is judged and kept may "
+            "differ from the message in its spaces.",
+            do="postconf -e milter_protocol=6",
+        )
+
+
+def _impatient(service: SmtpService, postfix: Postfix, config: Config) -> Iterator[Result]:
     patience = _seconds(_setting(service, "smtpd_proxy_timeout", postfix))
     if patience <= config.relay.answer_s:
         yield Result(
@@ -74,6 +142,9 @@ def _problems_of(service: SmtpService, postfix: Postfix, config: Config) -> Iter
             do=f"Add -o smtpd_proxy_timeout={config.relay.answer_s + 20}s to {service.name} in "
             "master.cf, or lower relay.answer_s.",
         )
+
+
+def _too_large(service: SmtpService, postfix: Postfix, config: Config) -> Iterator[Result]:
     largest, most = _setting(service, "message_size_limit", postfix), config.limits.message_mb * MIB
     size = int(largest) if largest.isdigit() else 0
     if not 0 < size <= most:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailguard.smtp.body import IN_MEMORY, Body
+from mailguard.intake.body import IN_MEMORY, Body
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What relay and milter both need to take a message in."""
