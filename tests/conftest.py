@@ -14,6 +14,18 @@ from mailguard.testing import CANARY
 settings.register_profile("anywhere", deadline=None)
 settings.load_profile("anywhere")
 
+LONGEST = ("tests/e2e/test_sudden_death", "tests/install", "tests/e2e")
+"""Where most of the time goes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker is left alone with them at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((i for i, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 9)
+
+    items.sort(key=rank)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def log_lines() -> io.StringIO:
