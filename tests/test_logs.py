@@ -28,7 +28,7 @@ events.ledger_lost(3)
 try:
     raise KeyError("{CANARY}")
 except KeyError:
-    logging.getLogger("a.library").exception("could not read %s", "{CANARY}")
+    logging.getLogger("a_library").exception("could not read %s", "{CANARY}")
 """
 
 
@@ -75,7 +75,7 @@ def test_lines_for_the_journal_begin_with_their_priority_and_have_no_time(
         '<6>level=info event=lost_client queue_id=QUEUEID stage="a\\\\nb <0> \\\\x1b[31m"',
         "<3>level=error event=alert_to_nobody queue_id=QUEUEID held_id=HELDID",
         "<3>level=error event=ledger_lost rows=3",
-        "<3>level=error event=library logger=a.library place=<string>:13",
+        "<3>level=error event=library logger=a_library place=<string>:13",
     ] == lines
 
 
@@ -125,7 +125,7 @@ def test_what_a_library_logs_leaves_neither_its_text_nor_its_traceback(tmp_path:
         run(log.fileno(), {"JOURNAL_STREAM": ""})
 
     text = (tmp_path / "log").read_text()
-    assert "event=library logger=a.library" in text
+    assert "event=library logger=a_library" in text
     assert CANARY not in text
     assert "Traceback" not in text
 
