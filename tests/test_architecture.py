@@ -38,7 +38,7 @@ CATCH_ALL = {
     "mailguard/smtp/conversation.py: answer": "every fault is answered 451",
     "mailguard/smtp/conversation.py: _finish": "every fault is answered 451",
     "mailguard/smtp/nexthop.py: _connect": "the connection is closed; it goes on",
-    "mailguard/smtp/nexthop.py: data": "the connection is closed; it goes on",
+    "mailguard/smtp/nexthop.py: _data": "the connection is closed; it goes on",
 }
 """Where anything at all may be caught, and why. Every other `except` names what it expects."""
 

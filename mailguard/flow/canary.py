@@ -19,7 +19,7 @@ from mailguard.flow.setting import Mode, Ports, Setting
 from mailguard.mail.canary import DOMAIN, GOOD_FOR, SINK, Sort, make_sender, read_nonce
 from mailguard.mail.envelope import Session, Transaction
 from mailguard.mail.raw import Raw
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies, Reply
 from mailguard.ports import AuditEntry, CanaryRun, CanaryStore, Clock, Delivery, LedgerRow, Spool
 from mailguard.quarantine.held import TEST_SCHOOL, Act, HeldId, HeldMessage, State
 from mailguard.quarantine.retention import Retention
@@ -154,10 +154,10 @@ class CanarySink:
         """Accept the sink only."""
         return RECOGNISED if argument == f"<{SINK}>".encode() else _NOT_THE_SINK
 
-    async def data(self, head: bytes, raw: Raw) -> Reply:
+    async def data(self, head: bytes, raw: Raw) -> Replies:
         """Mark that it came out. Raises StoreUnavailable."""
         await self.store.mark(self.nonce, CAME_OUT)
-        return _TAKEN
+        return (_TAKEN,)
 
     async def reset(self) -> None:
         """Nothing to forget."""
@@ -168,7 +168,7 @@ class CanarySink:
 
 async def receive_test(
     transaction: Transaction, sink: CanarySink, ports: Ports, setting: Setting
-) -> Reply:
+) -> Replies:
     """Judge a self-test's message and carry the judgement out, as :func:`mailguard.flow.receive.
     receive` does with mail, but for what that writes down. Raises TemporaryFailure and what else
     goes wrong: the listener answers 451.
@@ -178,7 +178,7 @@ async def receive_test(
         async with asyncio.timeout(setting.answer_s) as budget:
             judgement = await ports.judge.judge(transaction)
             outcome = await carry_out(transaction, judgement, sink, ports, setting, budget)
-    return outcome.reply
+    return (outcome.reply,)
 
 
 def is_test(transaction: Transaction) -> bool:

@@ -127,7 +127,7 @@ async def _transact(mail: OwnMail, ports: OwnMailPorts, sender: str) -> Reply:
         if not reply.is_positive:
             return reply
         try:
-            return await delivery.data(key, Raw.of(mail.raw))
+            return (await delivery.data(key, Raw.of(mail.raw)))[0]
         except asyncio.CancelledError as error:
             raise _Interrupted from error
     finally:

@@ -22,7 +22,7 @@ from mailguard.flow.setting import Mode, Ports, Setting
 from mailguard.flow.unkept import remember_alert
 from mailguard.mail.envelope import Path, Transaction
 from mailguard.mail.headers import received_line
-from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, Reply, taken_over
+from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, Replies, Reply, taken_over
 from mailguard.policy.judge import Judgement
 from mailguard.ports import Delivery
 from mailguard.quarantine.held import Act, HeldMessage
@@ -33,7 +33,7 @@ PROTECTED_S = 2.0
 
 async def receive(
     transaction: Transaction, delivery: Delivery, ports: Ports, setting: Setting
-) -> Reply:
+) -> Replies:
     """Judge one transaction and carry the judgement out. The only way mail passes.
 
     `delivery` has had this transaction's MAIL and RCPTs accepted and no DATA yet; the caller closes
@@ -65,7 +65,7 @@ async def receive(
         metrics.took("judge", judged - started)
         ms = round((judged - started) * 1000)
         record(transaction, judgement, outcome, ports, setting, ms=ms)
-    return outcome.reply
+    return (outcome.reply,)
 
 
 async def carry_out(
@@ -184,7 +184,7 @@ async def _hand_over(
             refusal = await _introduce(delivery, transaction.envelope.sender, passed)
             if refusal is not None:
                 return refusal
-        return await delivery.data(head, transaction.raw)
+        return (await delivery.data(head, transaction.raw))[0]
     except NextHopUnavailable as error:
         # Must: who logged in did so on that connection, and no other may be taken for theirs.
         if error.may_have_accepted or transaction.session.auth:
@@ -194,7 +194,7 @@ async def _hand_over(
         refusal = await _introduce(fresh, transaction.envelope.sender, passed)
         if refusal is not None:
             return refusal
-        return await fresh.data(head, transaction.raw)
+        return (await fresh.data(head, transaction.raw))[0]
     finally:
         await fresh.close()
 

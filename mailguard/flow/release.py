@@ -131,8 +131,8 @@ async def _send(
         answers = [(recipient, await delivery.rcpt(recipient.argument)) for recipient in waiting]
         if not any(reply.is_positive for _, reply in answers):
             return answers
-        final = await delivery.data(b"", raw)
-        return [(r, final if reply.is_positive else reply) for r, reply in answers]
+        finals = iter(await delivery.data(b"", raw))
+        return [(r, next(finals) if reply.is_positive else reply) for r, reply in answers]
     finally:
         await delivery.close()
 

@@ -10,14 +10,14 @@ from mailguard.flow.advise import Advice, Advise, Give
 from mailguard.flow.receive import head_for
 from mailguard.flow.setting import Setting
 from mailguard.mail.envelope import Transaction
-from mailguard.mail.reply import NEXT_HOP_DOWN, Reply
+from mailguard.mail.reply import NEXT_HOP_DOWN, Replies
 from mailguard.mail.signature import read_key, verify
 from mailguard.ports import Clock, Delivery, OwnMailStore
 
 PATIENCE_S = 10.0
 """For the database to say whether a key was used: the message is then judged like any other."""
 
-Receive = Callable[[Transaction, Delivery], Awaitable[Reply]]
+Receive = Callable[[Transaction, Delivery], Awaitable[Replies]]
 """What becomes of all other mail."""
 
 
@@ -29,7 +29,7 @@ async def receive_own(
     mails: OwnMailStore,
     clock: Clock,
     setting: Setting,
-) -> Reply:
+) -> Replies:
     """Pass on a message with a good key, without judgement or ledger row; hand any other, and one
     whose key cannot be looked up now, to `otherwise`.
 
@@ -43,7 +43,7 @@ async def receive_own(
         async with asyncio.timeout(setting.answer_s):
             envelope = transaction.envelope
             head = head_for(transaction, envelope.recipients, setting)
-            reply = await delivery.data(head, transaction.raw)
+            reply = (await delivery.data(head, transaction.raw))[0]
             reply = reply.naming(transaction.queue_id)
     except NextHopUnavailable as error:
         events.failed(transaction.queue_id, error)
@@ -58,7 +58,7 @@ async def receive_own(
                 await mails.give_back(message_id)
     if reply.is_positive:
         events.own_mail_passed(transaction.queue_id)
-    return reply
+    return (reply,)
 
 
 async def advise_own(

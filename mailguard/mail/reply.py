@@ -63,6 +63,10 @@ def _printable(line: str) -> bytes:
     return bytes(c if 32 <= c < 127 else 63 for c in line.encode("ascii", "replace"))
 
 
+Replies = tuple[Reply, ...]
+"""The last words on one message: one for all, or one for each recipient (RFC 2033 §4.2)."""
+
+
 def taken_over(queue_id: str) -> Reply:
     """250 for a message in quarantine; it does not tell the sender that it was held."""
     return Reply.of(250, f"2.0.0 Ok: queued as {queue_id}")
@@ -73,6 +77,9 @@ LOCAL_ERROR = Reply.of(451, "4.3.0 Temporary failure, please try again later")
 
 NEXT_HOP_DOWN = Reply.of(451, "4.4.1 Next hop does not answer, please try again later")
 """RFC 3463 X.4.1."""
+
+NO_LAST_WORD = Reply.of(451, "4.4.2 Next hop gave no last word, please try again later")
+"""Stands for the reply to a final dot that never came (RFC 3463 X.4.2): it may have been 250."""
 
 SYSTEM_FULL = Reply.of(452, "4.3.1 Insufficient system storage, please try again later")
 """RFC 5321 §4.2.3, RFC 3463 X.3.1."""

@@ -24,7 +24,7 @@ from mailguard.flow.canary import (
 from mailguard.flow.setting import Ports, Setting
 from mailguard.mail.canary import NONCE_BYTES
 from mailguard.mail.envelope import Transaction
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies
 from mailguard.milter.canary import ask_test
 from mailguard.policy.directory import build_directory
 from mailguard.policy.disposition import Policy
@@ -70,7 +70,7 @@ class CanaryEntrance:
         """Receive tests, and all other mail as `otherwise` does."""
         ports = replace(ports, judge=self._judge)
 
-        async def receive_any(transaction: Transaction, delivery: Delivery) -> Reply:
+        async def receive_any(transaction: Transaction, delivery: Delivery) -> Replies:
             if isinstance(delivery, CanarySink):
                 return await receive_test(transaction, delivery, ports, self._setting)
             return await otherwise(transaction, delivery)

@@ -286,7 +286,7 @@ class Conversation:
                 raw=raw,
                 received=self._listener.clock.now(),
             )
-            answer = await self._listener.receive(transaction, mail.delivery)
+            (answer,) = await self._listener.receive(transaction, mail.delivery)
         except (Exception, asyncio.CancelledError) as error:
             events.failed(queue_id, error)
             answer = LOCAL_ERROR.naming(queue_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mailguard.mail.envelope import Transaction
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies
 from mailguard.ports import Clock, Delivery, NextHop
 from mailguard.smtp.auth import Logins
 from mailguard.smtp.gate import Gate
@@ -14,8 +14,9 @@ from mailguard.smtp.limits import ListenerSettings
 
 _Result = TypeVar("_Result")
 
-Receive = Callable[[Transaction, Delivery], Awaitable[Reply]]
-"""Judge a transaction and carry the judgement out; the reply is the client's."""
+Receive = Callable[[Transaction, Delivery], Awaitable[Replies]]
+"""Judge a transaction and carry the judgement out; what it returns is for the client: one reply, or
+one for each recipient where the client speaks LMTP."""
 
 HasRoom = Callable[[], Awaitable[bool]]
 """Whether evidence of the largest message would still fit on disk."""

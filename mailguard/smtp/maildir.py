@@ -13,7 +13,7 @@ from pathlib import Path
 from mailguard.mail import envelope
 from mailguard.mail.envelope import Origin, Session, Transaction
 from mailguard.mail.raw import Raw
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies, Reply
 from mailguard.ports import Clock, Delivery
 from mailguard.scan.school import School
 from mailguard.smtp.limits import ListenerSettings
@@ -73,7 +73,7 @@ class MaildirServer:
         """A client is connected, or a message is being stored."""
         return self._server.is_busy
 
-    async def _receive(self, transaction: Transaction, _: Delivery) -> Reply:
+    async def _receive(self, transaction: Transaction, _: Delivery) -> Replies:
         file = await asyncio.to_thread(self._store, transaction.raw)
         self.delivered.append(
             Delivered(
@@ -82,7 +82,7 @@ class MaildirServer:
                 file=file,
             )
         )
-        return Reply.of(250, f"2.0.0 Ok: delivered as {file.name}")
+        return (Reply.of(250, f"2.0.0 Ok: delivered as {file.name}"),)
 
     def _store(self, raw: Raw) -> Path:
         """Write, then rename: who reads ``new`` never sees half a message."""
@@ -116,8 +116,8 @@ class _Agreeable:
     async def rcpt(self, argument: bytes) -> Reply:
         return OK
 
-    async def data(self, head: bytes, raw: Raw) -> Reply:
-        return OK
+    async def data(self, head: bytes, raw: Raw) -> Replies:
+        return (OK,)
 
     async def reset(self) -> None:
         return None

@@ -11,7 +11,7 @@ from mailguard import events, metrics
 from mailguard.errors import NextHopUnavailable
 from mailguard.mail.envelope import Session
 from mailguard.mail.raw import Raw
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies, Reply
 from mailguard.smtp.auth import MECHANISMS
 from mailguard.smtp.dialog import BEFORE_FIRST_EHLO, command, offers, passed_through, stuff
 from mailguard.smtp.introduced import Introduced
@@ -310,6 +310,7 @@ class SmtpDelivery:
         self._is_fresh = is_fresh
         self._is_open = False
         self._is_closed = False
+        self._accepted = 0
 
     async def mail(self, argument: bytes) -> Reply:
         """See ports.Delivery."""
@@ -324,6 +325,7 @@ class SmtpDelivery:
             self._link = await self._next_hop.connect()
             reply = await self._begin(line)
         self._is_open = reply.is_positive
+        self._accepted = 0
         metrics.next_hop_replied("mail", reply.code)
         return reply
 
@@ -344,10 +346,14 @@ class SmtpDelivery:
         """See ports.Delivery."""
         reply = await self._ask(command(b"RCPT TO:", argument))
         metrics.next_hop_replied("rcpt", reply.code)
+        self._accepted += reply.is_positive
         return reply
 
-    async def data(self, head: bytes, raw: Raw) -> Reply:
+    async def data(self, head: bytes, raw: Raw) -> Replies:
         """See ports.Delivery."""
+        return (await self._data(head, raw),) * self._accepted
+
+    async def _data(self, head: bytes, raw: Raw) -> Reply:
         link = self._link
         reply = await link.ask(command(b"DATA"), self._timeouts.command)
         metrics.next_hop_replied("data", reply.code)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from mailguard.errors import NextHopUnavailable
 from mailguard.mail.envelope import Session, Transaction
 from mailguard.mail.raw import Raw
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies, Reply
 from mailguard.policy.disposition import Action, Disposition
 from mailguard.policy.judge import Judgement
 from mailguard.policy.relationship import Group, Relationship
@@ -29,6 +29,7 @@ class FakeDelivery:
     replies: dict[str, list[Step]] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
+    _accepted: int = 0
 
     def _answer(self, command: str, shown: str) -> Reply:
         self.commands.append(shown)
@@ -39,16 +40,19 @@ class FakeDelivery:
         return step
 
     async def mail(self, argument: bytes) -> Reply:
+        self._accepted = 0
         return self._answer("MAIL", f"MAIL {argument.decode()}")
 
     async def rcpt(self, argument: bytes) -> Reply:
-        return self._answer("RCPT", f"RCPT {argument.decode()}")
+        reply = self._answer("RCPT", f"RCPT {argument.decode()}")
+        self._accepted += reply.is_positive
+        return reply
 
-    async def data(self, head: bytes, raw: Raw) -> Reply:
+    async def data(self, head: bytes, raw: Raw) -> Replies:
         reply = self._answer("DATA", "DATA")
         if reply.is_positive:
             self.taken.append(head + b"".join(raw.chunks()))
-        return reply
+        return (reply,) * max(1, self._accepted)
 
     async def reset(self) -> None:
         self._answer("RSET", "RSET")

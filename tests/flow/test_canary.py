@@ -79,7 +79,7 @@ async def test_a_held_test_is_marked_and_leaves_no_row_file_or_ledger_row(
 ) -> None:
     ports = judging(Action.HOLD, to=(SINK,))
 
-    reply = await receive_test(make_test(Sort.BAD), CanarySink("n", store), ports, setting)
+    (reply,) = await receive_test(make_test(Sort.BAD), CanarySink("n", store), ports, setting)
 
     assert reply.code == 250
     assert await store.take_marks("n") == ["held"]
@@ -141,7 +141,7 @@ async def test_a_test_that_passes_ends_in_the_sink_and_no_next_hop_is_asked(
 ) -> None:
     ports = judging(action, to=(SINK,))
 
-    reply = await receive_test(make_test(Sort.GOOD), CanarySink("n", store), ports, setting)
+    (reply,) = await receive_test(make_test(Sort.GOOD), CanarySink("n", store), ports, setting)
 
     assert reply.code == 250
     assert await store.take_marks("n") == ["came out"]

@@ -12,7 +12,7 @@ from mailguard.errors import NextHopUnavailable, StoreUnavailable
 from mailguard.flow.own_mail import Attempt, OwnMailPorts, Progress, send_waiting
 from mailguard.mail.envelope import Envelope
 from mailguard.mail.raw import Raw
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies, Reply
 from mailguard.mail.signature import read_key, verify
 from mailguard.ports import AuditEntry
 from mailguard.report.own_mail import Kind, OwnMail, Standing
@@ -239,7 +239,7 @@ async def test_a_database_that_fails_after_the_250_makes_no_second_copy(
 class Silent(FakeDelivery):
     """Takes the message and never says so."""
 
-    async def data(self, head: bytes, raw: Raw) -> Reply:
+    async def data(self, head: bytes, raw: Raw) -> Replies:
         self.taken.append(head + b"".join(raw.chunks()))
         await asyncio.Event().wait()
         raise AssertionError

@@ -11,7 +11,7 @@ from mailguard.flow.receive import receive
 from mailguard.flow.setting import Mode, Ports, Setting
 from mailguard.flow.settle import settle
 from mailguard.mail.envelope import Transaction
-from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, REFUSED, Reply
+from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, REFUSED, Replies, Reply
 from mailguard.policy.disposition import Action
 from mailguard.quarantine.held import HeldMessage, State
 from mailguard.testing import transaction
@@ -38,7 +38,7 @@ async def test_a_clean_message_is_relayed_with_one_received_line(
 ) -> None:
     txn, delivery = sent_to(1), FakeDelivery()
 
-    reply = await receive(txn, delivery, ports, setting)
+    (reply,) = await receive(txn, delivery, ports, setting)
 
     assert reply == OK.naming("TESTQUEUEID")
     (taken,) = delivery.taken
@@ -60,7 +60,7 @@ async def test_without_the_received_line_nothing_is_changed(ports: Ports, settin
 async def test_the_next_hops_own_reply_is_passed_back(ports: Ports, setting: Setting) -> None:
     delivery = FakeDelivery(replies={"DATA": [REFUSAL]})
 
-    reply = await receive(sent_to(1), delivery, ports, setting)
+    (reply,) = await receive(sent_to(1), delivery, ports, setting)
 
     assert reply == REFUSAL.naming("TESTQUEUEID")
 
@@ -68,7 +68,7 @@ async def test_the_next_hops_own_reply_is_passed_back(ports: Ports, setting: Set
 async def test_a_held_message_is_durable_and_never_sent(judging: Judging, setting: Setting) -> None:
     ports, txn, delivery = judging(Action.HOLD), sent_to(1), FakeDelivery()
 
-    reply = await receive(txn, delivery, ports, setting)
+    (reply,) = await receive(txn, delivery, ports, setting)
 
     (held,) = await rows(ports)
     assert str(reply) == "250 2.0.0 Ok: queued as TESTQUEUEID"
@@ -93,7 +93,7 @@ async def test_mixed_recipients_are_introduced_anew_and_the_rest_is_held(
 ) -> None:
     ports, delivery = judging(Action.HOLD, Action.RELAY), FakeDelivery()
 
-    reply = await receive(sent_to(2), delivery, ports, setting)
+    (reply,) = await receive(sent_to(2), delivery, ports, setting)
 
     (held,) = await rows(ports)
     assert reply == OK.naming("TESTQUEUEID")
@@ -112,7 +112,7 @@ async def test_a_recipient_refused_the_second_time_defers_all_and_withdraws_the_
     ports = judging(Action.HOLD, Action.RELAY)
     delivery = FakeDelivery(replies={"RCPT": [BUSY]})
 
-    reply = await receive(sent_to(2), delivery, ports, setting)
+    (reply,) = await receive(sent_to(2), delivery, ports, setting)
 
     assert reply == NEXT_HOP_DOWN.naming("TESTQUEUEID")
     assert await rows(ports) == []
@@ -125,7 +125,7 @@ async def test_mixed_recipients_with_a_refusal_at_the_dot_withdraw_the_item(
     ports = judging(Action.HOLD, Action.RELAY)
     delivery = FakeDelivery(replies={"DATA": [REFUSAL]})
 
-    reply = await receive(sent_to(2), delivery, ports, setting)
+    (reply,) = await receive(sent_to(2), delivery, ports, setting)
 
     assert reply == REFUSAL.naming("TESTQUEUEID")
     assert await rows(ports) == []
@@ -137,7 +137,7 @@ async def test_a_flagged_message_is_relayed_and_kept_as_delivered(
 ) -> None:
     ports, delivery = judging(Action.FLAG), FakeDelivery()
 
-    reply = await receive(sent_to(1), delivery, ports, setting)
+    (reply,) = await receive(sent_to(1), delivery, ports, setting)
 
     (held,) = await rows(ports)
     assert reply == OK.naming("TESTQUEUEID")
@@ -152,9 +152,9 @@ async def test_a_flagged_message_is_stored_before_the_next_hop_gets_it(
     seen: list[State] = []
 
     class Watching(FakeDelivery):
-        async def data(self, head: bytes, raw: object) -> Reply:
+        async def data(self, head: bytes, raw: object) -> Replies:
             seen.extend(held.state for held in await rows(ports))
-            return OK
+            return (OK,)
 
     await receive(sent_to(1), Watching(), ports, setting)
 
@@ -164,7 +164,7 @@ async def test_a_flagged_message_is_stored_before_the_next_hop_gets_it(
 async def test_reject_for_all_refuses_and_keeps_nothing(judging: Judging, setting: Setting) -> None:
     ports, delivery = judging(Action.REJECT, Action.REJECT), FakeDelivery()
 
-    reply = await receive(sent_to(2), delivery, ports, setting)
+    (reply,) = await receive(sent_to(2), delivery, ports, setting)
 
     assert reply == REFUSED.naming("TESTQUEUEID")
     assert await rows(ports) == []
@@ -174,7 +174,7 @@ async def test_reject_for_all_refuses_and_keeps_nothing(judging: Judging, settin
 async def test_reject_beside_others_holds(judging: Judging, setting: Setting) -> None:
     ports = judging(Action.REJECT, Action.RELAY)
 
-    reply = await receive(sent_to(2), FakeDelivery(), ports, setting)
+    (reply,) = await receive(sent_to(2), FakeDelivery(), ports, setting)
 
     (held,) = await rows(ports)
     assert reply == OK.naming("TESTQUEUEID")
@@ -184,7 +184,7 @@ async def test_reject_beside_others_holds(judging: Judging, setting: Setting) ->
 async def test_defer_for_one_defers_all(judging: Judging, setting: Setting) -> None:
     ports, delivery = judging(Action.DEFER, Action.RELAY), FakeDelivery()
 
-    reply = await receive(sent_to(2), delivery, ports, setting)
+    (reply,) = await receive(sent_to(2), delivery, ports, setting)
 
     assert reply.code == 451
     assert delivery.commands == []
@@ -195,7 +195,7 @@ async def test_observe_relays_what_enforce_would_hold_and_keeps_nothing(
 ) -> None:
     ports, delivery = judging(Action.HOLD), FakeDelivery()
 
-    reply = await receive(sent_to(1), delivery, ports, replace(setting, mode=Mode.OBSERVE))
+    (reply,) = await receive(sent_to(1), delivery, ports, replace(setting, mode=Mode.OBSERVE))
 
     assert reply == OK.naming("TESTQUEUEID")
     assert await rows(ports) == []
@@ -210,7 +210,7 @@ async def test_next_hop_closed_before_data_is_asked_anew_once(
     ports = judging(Action.RELAY, Action.RELAY)
     delivery = FakeDelivery(replies={"DATA": [GONE]})
 
-    reply = await receive(sent_to(2), delivery, ports, setting)
+    (reply,) = await receive(sent_to(2), delivery, ports, setting)
 
     (fresh,) = ports.next_hop.opened
     assert reply == OK.naming("TESTQUEUEID")
@@ -230,7 +230,7 @@ async def test_mail_of_a_client_that_logged_in_takes_no_other_connection(
     arrived = sent_to(1)
     arrived = replace(arrived, session=replace(arrived.session, auth="ana"))
 
-    reply = await receive(arrived, FakeDelivery(replies={"DATA": [GONE]}), ports, setting)
+    (reply,) = await receive(arrived, FakeDelivery(replies={"DATA": [GONE]}), ports, setting)
 
     assert reply.code == 451
     assert ports.next_hop.opened == []
@@ -240,7 +240,7 @@ async def test_next_hop_drops_before_accept_twice_defers(ports: Ports, setting: 
     second = FakeDelivery(replies={"DATA": [GONE]})
     ports = replace(ports, next_hop=FakeNextHop(deliveries=[second]))
 
-    reply = await receive(sent_to(1), FakeDelivery(replies={"DATA": [GONE]}), ports, setting)
+    (reply,) = await receive(sent_to(1), FakeDelivery(replies={"DATA": [GONE]}), ports, setting)
 
     assert reply == NEXT_HOP_DOWN.naming("TESTQUEUEID")
     assert second.commands[-1] == "close"
@@ -251,7 +251,7 @@ async def test_next_hop_drops_after_the_dot_defers_and_is_not_asked_again(
 ) -> None:
     delivery = FakeDelivery(replies={"DATA": [GONE_AFTER_DOT]})
 
-    reply = await receive(sent_to(1), delivery, ports, setting)
+    (reply,) = await receive(sent_to(1), delivery, ports, setting)
 
     assert reply == NEXT_HOP_DOWN.naming("TESTQUEUEID")
     assert ports.next_hop.opened == []
@@ -261,7 +261,7 @@ async def test_a_judge_that_breaks_defers(ports: Ports, setting: Setting) -> Non
     ports = replace(ports, judge=FakeJudge(ScanFailed("broken")))
     delivery = FakeDelivery()
 
-    reply = await receive(sent_to(1), delivery, ports, setting)
+    (reply,) = await receive(sent_to(1), delivery, ports, setting)
 
     assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
@@ -273,7 +273,7 @@ async def test_any_unknown_exception_defers_and_sends_nothing(
     ports = replace(ports, judge=FakeJudge(ZeroDivisionError("of a kind nobody thought of")))
     delivery = FakeDelivery()
 
-    reply = await receive(sent_to(1), delivery, ports, setting)
+    (reply,) = await receive(sent_to(1), delivery, ports, setting)
 
     assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
@@ -287,7 +287,7 @@ async def test_answer_budget_spent_defers(ports: Ports, setting: Setting) -> Non
 
     ports = replace(ports, judge=Slow())
 
-    reply = await receive(sent_to(1), FakeDelivery(), ports, replace(setting, answer_s=0.05))
+    (reply,) = await receive(sent_to(1), FakeDelivery(), ports, replace(setting, answer_s=0.05))
 
     assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
 
@@ -297,7 +297,7 @@ async def test_a_judgement_that_leaves_a_recipient_out_defers(
 ) -> None:
     delivery = FakeDelivery()
 
-    reply = await receive(sent_to(2), delivery, ports, setting)
+    (reply,) = await receive(sent_to(2), delivery, ports, setting)
 
     assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
@@ -322,7 +322,7 @@ async def test_spool_unavailable_defers_what_must_be_held(
 ) -> None:
     ports, delivery = replace(judging(Action.HOLD), spool=BrokenSpool()), FakeDelivery()
 
-    reply = await receive(sent_to(1), delivery, ports, setting)
+    (reply,) = await receive(sent_to(1), delivery, ports, setting)
 
     assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
@@ -331,7 +331,7 @@ async def test_spool_unavailable_defers_what_must_be_held(
 async def test_spool_unavailable_defers_what_is_flagged(judging: Judging, setting: Setting) -> None:
     ports, delivery = replace(judging(Action.FLAG), spool=BrokenSpool()), FakeDelivery()
 
-    reply = await receive(sent_to(1), delivery, ports, setting)
+    (reply,) = await receive(sent_to(1), delivery, ports, setting)
 
     assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert delivery.commands == []
@@ -343,7 +343,7 @@ async def test_a_childs_call_for_help_goes_out_even_when_no_copy_can_be_kept(
     ports = replace(judging(Action.FLAG, protected=True), spool=BrokenSpool())
     delivery = FakeDelivery()
 
-    reply = await receive(sent_to(1), delivery, ports, setting)
+    (reply,) = await receive(sent_to(1), delivery, ports, setting)
 
     assert reply == OK.naming("TESTQUEUEID")
     assert delivery.commands == ["DATA"]
@@ -354,7 +354,7 @@ async def test_store_unavailable_defers_and_leaves_no_evidence_behind(
 ) -> None:
     ports = replace(judging(Action.HOLD), held=BrokenStore())
 
-    reply = await receive(sent_to(1), FakeDelivery(), ports, setting)
+    (reply,) = await receive(sent_to(1), FakeDelivery(), ports, setting)
 
     assert reply == LOCAL_ERROR.naming("TESTQUEUEID")
     assert await ports.spool.folders() == []
@@ -379,7 +379,7 @@ async def test_a_helpline_beside_a_held_recipient_is_in_no_row_and_no_evidence(
     judgement = replace(judgement, dispositions=(judgement.dispositions[0], helpline))
     ports = replace(judging(Action.RELAY), judge=FakeJudge(judgement))
 
-    reply = await receive(sent_to(2), FakeDelivery(), ports, setting)
+    (reply,) = await receive(sent_to(2), FakeDelivery(), ports, setting)
 
     (held,) = await rows(ports)
     assert reply == OK.naming("TESTQUEUEID")
@@ -400,7 +400,7 @@ async def test_store_failing_after_delivery_still_answers_250_and_is_settled_lat
         async def act(self, *_: object, **__: object) -> None:
             raise StoreUnavailable("locked")
 
-    reply = await receive(sent_to(2), FakeDelivery(), replace(ports, held=Failing()), setting)
+    (reply,) = await receive(sent_to(2), FakeDelivery(), replace(ports, held=Failing()), setting)
 
     await settle(ports)
     (held,) = await rows(ports)
@@ -423,7 +423,7 @@ async def test_budget_spent_after_the_next_hop_accepted_still_answers_250(
             raise StoreUnavailable("locked")
 
     stuck = replace(ports, held=Stuck())
-    reply = await receive(sent_to(1), FakeDelivery(), stuck, replace(setting, answer_s=0.1))
+    (reply,) = await receive(sent_to(1), FakeDelivery(), stuck, replace(setting, answer_s=0.1))
 
     assert reply == OK.naming("TESTQUEUEID")
     assert len(ports.unsettled) == 1
@@ -442,7 +442,7 @@ async def test_a_childs_call_for_help_does_not_wait_for_a_stuck_disk(
     monkeypatch.setattr("mailguard.flow.receive.PROTECTED_S", 0.05)
     ports = replace(judging(Action.FLAG, protected=True), spool=Hanging())
 
-    reply = await receive(sent_to(1), FakeDelivery(), ports, setting)
+    (reply,) = await receive(sent_to(1), FakeDelivery(), ports, setting)
 
     assert reply == OK.naming("TESTQUEUEID")
 
@@ -461,7 +461,7 @@ async def test_a_failing_removal_does_not_change_the_next_hops_answer(
 
     delivery = FakeDelivery(replies={"DATA": [REFUSAL]})
 
-    reply = await receive(sent_to(1), delivery, replace(ports, spool=Sticky()), setting)
+    (reply,) = await receive(sent_to(1), delivery, replace(ports, spool=Sticky()), setting)
 
     assert reply == REFUSAL.naming("TESTQUEUEID")
     assert len(ports.unsettled) == 1

@@ -12,7 +12,7 @@ from mailguard.flow.receive import receive
 from mailguard.flow.returned import advise_own, receive_own
 from mailguard.flow.setting import Ports, Setting
 from mailguard.mail.envelope import Envelope, Transaction
-from mailguard.mail.reply import NEXT_HOP_DOWN, Reply
+from mailguard.mail.reply import NEXT_HOP_DOWN, Replies, Reply
 from mailguard.mail.signature import sign
 from mailguard.policy.disposition import Action
 from mailguard.report.own_mail import Kind, OwnMail
@@ -56,10 +56,10 @@ class Entrance:
     mails: SqlOwnMailStore
 
     async def take(self, message: Transaction, delivery: FakeDelivery | None = None) -> Reply:
-        async def judged(transaction: Transaction, delivery: FakeDelivery) -> Reply:
+        async def judged(transaction: Transaction, delivery: FakeDelivery) -> Replies:
             return await receive(transaction, delivery, self.ports, self.setting)
 
-        return await receive_own(
+        (reply,) = await receive_own(
             message,
             delivery or FakeDelivery(),
             otherwise=judged,
@@ -67,6 +67,7 @@ class Entrance:
             clock=self.ports.clock,
             setting=self.setting,
         )
+        return reply
 
     async def ask(self, message: Transaction, *, is_there: bool = True) -> list[Advice]:
         heard: list[Advice] = []

@@ -10,7 +10,7 @@ from mailguard.flow.receive import receive
 from mailguard.flow.setting import Ports, Setting
 from mailguard.flow.settle import reconcile
 from mailguard.mail.raw import Raw
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies
 from mailguard.policy.disposition import Action
 from mailguard.ports import AuditEntry
 from mailguard.quarantine.held import Act, HeldMessage, State
@@ -37,7 +37,7 @@ class NoRow:
 class DiesAtData(FakeDelivery):
     """A next hop during whose DATA our process dies."""
 
-    async def data(self, head: bytes, raw: Raw) -> Reply:
+    async def data(self, head: bytes, raw: Raw) -> Replies:
         raise PowerCut
 
 

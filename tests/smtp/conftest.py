@@ -17,7 +17,7 @@ import pytest
 import uvloop
 
 from mailguard.mail.envelope import Origin, Transaction
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies
 from mailguard.ports import Delivery
 from mailguard.scan.school import School
 from mailguard.smtp.limits import LOOPBACK, BareNewline, Limits, ListenerSettings
@@ -197,8 +197,8 @@ class Client:
         self.writer.close()
 
 
-async def relay_all(transaction: Transaction, delivery: Delivery) -> Reply:
-    return await delivery.data(b"", transaction.raw)
+async def relay_all(transaction: Transaction, delivery: Delivery) -> Replies:
+    return (await delivery.data(b"", transaction.raw))[:1]
 
 
 async def always_room() -> bool:
@@ -230,7 +230,7 @@ async def run_relay(
 ) -> Relay:
     received: list[Transaction] = []
 
-    async def noting(transaction: Transaction, delivery: Delivery) -> Reply:
+    async def noting(transaction: Transaction, delivery: Delivery) -> Replies:
         received.append(transaction)
         return await receive(transaction, delivery)
 

@@ -197,7 +197,7 @@ class TestXforwardOut:
             delivery = await hop.open(_session())
             await delivery.mail(b"<a@b.example>")
             await delivery.rcpt(b"<c@d.example>")
-            replies.append(await delivery.data(b"", Raw.of(b"Hello\r\n")))
+            replies.extend(await delivery.data(b"", Raw.of(b"Hello\r\n")))
             await delivery.close()
 
         assert [reply.code for reply in replies] == [250, 250]
@@ -332,7 +332,7 @@ class TestXclientOut:
         delivery = await hop.open(session)
         await delivery.mail(b"<a@b.example>")
         await delivery.rcpt(b"<c@d.example>")
-        reply = await delivery.data(b"", Raw.of(b"Hello\r\n"))
+        (reply,) = await delivery.data(b"", Raw.of(b"Hello\r\n"))
         await delivery.close()
         return reply.code
 

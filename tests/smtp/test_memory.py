@@ -26,7 +26,7 @@ CHILD = textwrap.dedent(
         async def close(self): pass
 
     async def receive(transaction, delivery):
-        return Reply.of(250, f"{transaction.raw.size} {transaction.raw.sha256}")
+        return (Reply.of(250, f"{transaction.raw.size} {transaction.raw.sha256}"),)
 
     async def has_room(): return True
 

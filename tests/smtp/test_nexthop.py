@@ -22,7 +22,7 @@ async def deliver(hop: SmtpNextHop, raw: Raw = HELLO, head: bytes = b"") -> str:
     delivery = await hop.open()
     await delivery.mail(b"<a@b.example>")
     await delivery.rcpt(b"<c@d.example>")
-    reply = await delivery.data(head, raw)
+    (reply,) = await delivery.data(head, raw)
     await delivery.close()
     return str(reply)
 

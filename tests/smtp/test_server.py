@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mailguard.mail.envelope import Origin, Path, Session, Transaction
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies
 from mailguard.ports import Delivery
 from mailguard.smtp.limits import Limits
 from mailguard.smtp.nexthop import SmtpNextHop, Timeouts
@@ -224,7 +224,7 @@ class TestReplies:
     async def test_a_fault_of_ours_is_451_and_says_nothing_about_itself(
         self, start_relay: Any, connect: Any, sink: Any
     ) -> None:
-        async def break_(transaction: Transaction, delivery: Delivery) -> Reply:
+        async def break_(transaction: Transaction, delivery: Delivery) -> Replies:
             raise RuntimeError("secret")
 
         relay = await start_relay(receive=break_)
@@ -238,7 +238,7 @@ class TestReplies:
         assert (wanted, []) == (reply, sink.taken)
 
     async def test_even_a_cancelled_receive_is_451(self, start_relay: Any, connect: Any) -> None:
-        async def cancel(transaction: Transaction, delivery: Delivery) -> Reply:
+        async def cancel(transaction: Transaction, delivery: Delivery) -> Replies:
             raise asyncio.CancelledError
 
         relay = await start_relay(receive=cancel)
@@ -480,9 +480,9 @@ class TestLimits:
     async def test_the_time_for_judging_is_not_the_clients(
         self, start_relay: Any, connect: Any
     ) -> None:
-        async def think(transaction: Transaction, delivery: Delivery) -> Reply:
+        async def think(transaction: Transaction, delivery: Delivery) -> Replies:
             await asyncio.sleep(0.2)
-            return await delivery.data(b"", transaction.raw)
+            return (await delivery.data(b"", transaction.raw))[:1]
 
         relay = await start_relay(receive=think, limits=Limits(idle_s=0.1, data_s=0.1))
         client = await connect(relay)
@@ -528,9 +528,9 @@ class TestVanishedClients:
     ) -> None:
         may_go_on = asyncio.Event()
 
-        async def wait(transaction: Transaction, delivery: Delivery) -> Reply:
+        async def wait(transaction: Transaction, delivery: Delivery) -> Replies:
             await may_go_on.wait()
-            return await delivery.data(b"", transaction.raw)
+            return (await delivery.data(b"", transaction.raw))[:1]
 
         relay = await start_relay(receive=wait)
         client = await connect(relay)

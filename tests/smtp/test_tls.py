@@ -378,7 +378,7 @@ async def deliver(sink: TlsSink, tls: NextHopTls, **options: Any) -> tuple[str, 
     delivery = await hop.open()
     await delivery.mail(b"<a@b.example>")
     await delivery.rcpt(b"<c@d.example>")
-    reply = await delivery.data(b"", Raw.of(b"Hello\r\n" * 100_000))
+    (reply,) = await delivery.data(b"", Raw.of(b"Hello\r\n" * 100_000))
     await delivery.close()
     await hop.close()
     return str(reply), hop.keywords

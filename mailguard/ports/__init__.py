@@ -1,0 +1,27 @@
+"""What flow needs of the world, as protocols. Adapters live in smtp, store and extract."""
+
+from mailguard.ports.carrying import Delivery, NextHop
+from mailguard.ports.judging import Extractor, Judge
+from mailguard.ports.keeping import AuditEntry, AuditLog, HeldStore, Ledger, LedgerRow, Spool
+from mailguard.ports.machine import Clock, Lock
+from mailguard.ports.telling import CanaryRun, CanaryStore, Counts, Figures, OwnMailStore
+
+__all__ = [
+    "AuditEntry",
+    "AuditLog",
+    "CanaryRun",
+    "CanaryStore",
+    "Clock",
+    "Counts",
+    "Delivery",
+    "Extractor",
+    "Figures",
+    "HeldStore",
+    "Judge",
+    "Ledger",
+    "LedgerRow",
+    "Lock",
+    "NextHop",
+    "OwnMailStore",
+    "Spool",
+]
