@@ -3,12 +3,15 @@
 import io
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from mailguard import events, logs
-from mailguard.testing import CANARY
+from mailguard.scan.registry import Ruleset
+from mailguard.service.load import load_ruleset
+from mailguard.testing import CANARY, SCHOOL
 
 # How long an example takes depends on what else runs on the machine.
 settings.register_profile("anywhere", deadline=None)
@@ -25,6 +28,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i for i, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 9)
 
     items.sort(key=rank)
+
+
+@pytest.fixture(scope="session")
+def rule_cache(pytestconfig: pytest.Config) -> Path:
+    """Where compiled rules are kept from run to run; its name is what XDG_CACHE_HOME would hold."""
+    assert pytestconfig.cache is not None
+    folder = pytestconfig.cache.mkdir("shipped-rules") / "mailguard"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ruleset(rule_cache: Path) -> Ruleset:
+    """Every shipped rule and detector."""
+    return load_ruleset(school=SCHOOL, cache=rule_cache).ruleset
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,12 +17,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, rule_cache: Path) -> Path:
     """A Python with the wheel installed, and beside it only what MailGuard depends on."""
     folder = tmp_path_factory.mktemp("elsewhere")
     # Compiled rules are keyed by their patterns: the wheel's are those of the checkout.
-    assert pytestconfig.cache is not None
-    (folder / ".cache").symlink_to(pytestconfig.cache.mkdir("shipped-rules"))
+    (folder / ".cache").symlink_to(rule_cache.parent)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run([*pip, *build], check=True, cwd=folder)

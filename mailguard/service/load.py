@@ -1,9 +1,12 @@
 """Read what the core may not read itself: rule files, word lists, the directory, compiled rules."""
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import tempfile
-from collections.abc import Collection, Iterable
+import time
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,13 @@ from mailguard.policy.disposition import Policy
 from mailguard.scan.registry import Ruleset, build_ruleset
 from mailguard.scan.rule import Rule, parse_list, parse_rule
 from mailguard.scan.school import School
+from mailguard.store.durable import give_to_owner
+
+KEPT = 4
+"""Sets of compiled rules that are kept: some 10 MB each."""
+
+LONGEST_WAIT_S = 60
+"""For another process that compiles; it takes some ten seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,26 +137,70 @@ def _read(file: Path) -> str:
 
 
 def _build_cached(setup: dict[str, Any], cache: Path) -> Ruleset:
-    """Build the ruleset with the compiled patterns of last time; compiling takes a second or two.
+    """Build the ruleset with patterns compiled before; compiling takes some ten seconds.
 
     The file is only ever a copy: one that is missing, old or damaged is made anew, and a folder
-    that cannot be written is no error.
+    that cannot be written is no error. Each set of patterns has its own: the versions before and
+    after an upgrade, and commands with another configuration, do not undo each other's.
     """
-    file = cache / "rules.hs"
-    compiled = None
-    with contextlib.suppress(OSError):
-        compiled = file.read_bytes()
-    ruleset = build_ruleset(**setup, compiled=compiled)
-    dumped = ruleset.matcher.dump()
-    if dumped != compiled:
+    file = cache / f"rules-{_key(setup)}.hs"
+    with _one_at_a_time(cache / "rules.lock"):
+        compiled = None
         with contextlib.suppress(OSError):
-            _replace(file, dumped)
+            compiled = file.read_bytes()
+        ruleset = build_ruleset(**setup, compiled=compiled)
+        dumped = ruleset.matcher.dump()
+        with contextlib.suppress(OSError):
+            if dumped == compiled:
+                file.touch()
+            else:
+                _replace(file, dumped)
+                _forget_old(cache)
     return ruleset
+
+
+def _key(setup: dict[str, Any]) -> str:
+    """Names what is compiled: the patterns of the rules that run."""
+    running = [rule for rule in setup["rules"] if rule.symbol.name not in setup["disabled"]]
+    needed = {pattern for rule in running for pattern in (*rule.all, *rule.any)}
+    excluding = {pattern for rule in running for pattern in rule.unless}
+    text = "\0".join((*sorted(needed), "", *sorted(excluding)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _one_at_a_time(file: Path) -> Iterator[None]:
+    """Wait while another process compiles, which it does for us too; not for ever, and not where
+    nothing can be written."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = file.open("a")
+    except OSError:
+        yield
+        return
+    with lock:
+        with contextlib.suppress(OSError):
+            give_to_owner(lock.fileno(), file.parent)
+        for _ in range(LONGEST_WAIT_S * 10):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield
+
+
+def _forget_old(cache: Path) -> None:
+    """Delete the compiled rules that were not used for longest, but for the last few."""
+    files = sorted(cache.glob("rules*.hs"), key=lambda file: file.stat().st_mtime)
+    for file in files[:-KEPT]:
+        file.unlink(missing_ok=True)
 
 
 def _replace(file: Path, content: bytes) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent)
     with os.fdopen(descriptor, "wb") as stream:
+        give_to_owner(descriptor, file.parent)
         stream.write(content)
     Path(name).replace(file)

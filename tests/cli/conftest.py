@@ -13,6 +13,8 @@ from mailguard.cli.app import run
 from mailguard.config import Config, load_config
 from mailguard.flow.hold import compose, keep
 from mailguard.flow.plan import plan_for
+from mailguard.flow.undeliverable import keep_undeliverable
+from mailguard.mail.reply import Reply
 from mailguard.policy.disposition import Action
 from mailguard.quarantine.held import HeldMessage
 from mailguard.service.compose import migrate_database, open_stores, ports_of, setting_of
@@ -61,20 +63,13 @@ cache = "{cache}"
 """Ports 7 (echo) and 9 (discard) have no server on any machine that runs tests."""
 
 
-@pytest.fixture(scope="session")
-def rule_cache(pytestconfig: pytest.Config) -> Path:
-    """The shipped rules, compiled once for all runs: that takes seconds."""
-    assert pytestconfig.cache is not None
-    return pytestconfig.cache.mkdir("shipped-rules")
-
-
 @pytest.fixture
 def mailguard(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, rule_cache: Path
 ) -> Mailguard:
     """Runs a command as `mailguard` does, in this process."""
     monkeypatch.delenv("MAILGUARD_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(rule_cache))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(rule_cache.parent))
 
     def run_command(*words: str) -> Done:
         status = run(words)
@@ -88,9 +83,7 @@ def mailguard(
 def config_file(tmp_path: Path, rule_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The configuration of Elm Park, which every command then finds by itself."""
     file = tmp_path / "mailguard.toml"
-    cache = rule_cache / "mailguard"
-    cache.mkdir(exist_ok=True)
-    file.write_text(CONFIG.format(folder=tmp_path, cache=cache))
+    file.write_text(CONFIG.format(folder=tmp_path, cache=rule_cache))
     monkeypatch.setenv("MAILGUARD_CONFIG", str(file))
     return file
 
@@ -134,3 +127,32 @@ def hold(config: Config) -> Hold:
         return asyncio.run(keep_it())
 
     return hold_message
+
+
+Undeliver = Callable[..., HeldMessage]
+
+
+@pytest.fixture
+def undeliver(config: Config) -> Undeliver:
+    """Keeps a message as the relay does that the next hop refused for its last recipient."""
+
+    def keep_it(
+        to: tuple[str, ...] = ("ben@pupils.elmpark.example", "cara@pupils.elmpark.example"),
+        reply: Reply = Reply.of(552, "5.2.2 Mailbox full"),  # noqa: B008  frozen
+    ) -> HeldMessage:
+        received = transaction(sender="ana@pupils.elmpark.example", to=to)
+        judgement = judgement_of(*[Action.RELAY] * len(to), to=to)
+
+        async def keep_and_read() -> HeldMessage:
+            stores = open_stores(config)
+            ports = ports_of(stores, FakeJudge(judgement), FakeNextHop(), [])
+            refused = {len(to) - 1: reply}
+            setting = setting_of(config)
+            held_id = await keep_undeliverable(received, judgement, refused, ports, setting)
+            held = await stores.held.by_id(held_id)
+            await stores.close()
+            return held
+
+        return asyncio.run(keep_and_read())
+
+    return keep_it

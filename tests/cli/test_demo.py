@@ -16,7 +16,7 @@ DEMO = [sys.executable, "-m", "mailguard", "demo"]
 @pytest.fixture
 def environment(tmp_path: Path, rule_cache: Path) -> dict[str, str]:
     """Rules that are compiled already, and a place for temporary files that can be looked at."""
-    return {**os.environ, "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(rule_cache)}
+    return {**os.environ, "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(rule_cache.parent)}
 
 
 def test_it_shows_everything_ends_by_itself_and_leaves_nothing(

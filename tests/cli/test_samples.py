@@ -64,8 +64,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, rule_cache: Path) -> Config
     """The demo's configuration."""
     folder = tmp_path_factory.mktemp("demo")
     ports = {"inside": 1, "outside": 2, "next_hop": 3}
-    cache = rule_cache / "mailguard"
-    text = CONFIG.format(host="127.0.0.1", folder=folder, cache=cache, **ports)
+    text = CONFIG.format(host="127.0.0.1", folder=folder, cache=rule_cache, **ports)
     (folder / "mailguard.toml").write_text(text)
     (folder / "directory.csv").write_text(DIRECTORY)
     return load_config(folder / "mailguard.toml")
@@ -74,7 +73,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, rule_cache: Path) -> Config
 @pytest.fixture(scope="module")
 def judge(config: Config, rule_cache: Path) -> Callable[[Sample], Judgement]:
     """Judges a sample as the demo's relay does."""
-    loaded = load_ruleset(school=school_of(config), cache=rule_cache / "mailguard")
+    loaded = load_ruleset(school=school_of(config), cache=rule_cache)
     pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s)
     scan_judge = ScanJudge(loaded.ruleset, load_policy(config), pool, budget_s=60)
 

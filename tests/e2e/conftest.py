@@ -10,12 +10,6 @@ from mailguard.testing.service import Service
 from mailguard.testing.sink import Sink
 
 
-@pytest.fixture(scope="session")
-def rule_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled rules, made by the first service and used by all later ones."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def sink(tmp_path: Path) -> Iterator[Sink]:
     """A next hop that takes everything."""

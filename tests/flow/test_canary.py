@@ -1,6 +1,5 @@
 """A self-test: judged and carried out like any other message, and nothing of it is left."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mailguard.config import Config
 from mailguard.config.model import SchoolSection
 from mailguard.errors import NextHopUnavailable, StoreUnavailable
 from mailguard.flow import canary
@@ -28,14 +26,14 @@ from mailguard.flow.setting import Mode, Ports, Setting
 from mailguard.flow.settle import reconcile
 from mailguard.mail.canary import SINK, Sort, make_sender
 from mailguard.mail.envelope import Transaction
-from mailguard.mail.message import parse
+from mailguard.mail.message import Message, parse
 from mailguard.policy.disposition import Action
-from mailguard.policy.judge import conclude, judge
+from mailguard.policy.judge import Judgement, conclude, judge
 from mailguard.quarantine.evidence import compose_evidence
 from mailguard.quarantine.held import TEST_SCHOOL
 from mailguard.scan.finding import Level, Status
+from mailguard.scan.registry import Ruleset
 from mailguard.service.canary import default_policy
-from mailguard.service.load import load_ruleset, school_of
 from mailguard.store.canary import SqlCanaryStore
 from mailguard.store.engine import Database
 from mailguard.testing import NOON, transaction
@@ -264,21 +262,16 @@ async def test_a_school_that_switched_off_every_rule_concerned_is_told_so(
     assert "THREAT_ASSAULT_INTENT" in run.failure
 
 
-@functools.cache
-def judged(sort: Sort, cache: Path) -> object:
-    ruleset = load_ruleset(school=school_of(Config()), cache=cache).ruleset
+def judged(sort: Sort, ruleset: Ruleset) -> tuple[Judgement, Transaction, Message]:
     test = make_test(sort)
     message = parse(bytes(test.raw.buffer))
     return judge(test, message, (), ruleset, default_policy()), test, message
 
 
 def test_each_rule_alone_holds_the_bad_message_and_they_are_of_several_categories(
-    pytestconfig: pytest.Config,
+    ruleset: Ruleset,
 ) -> None:
-    assert pytestconfig.cache is not None
-    judgement, test, message = judged(  # type: ignore[misc]
-        Sort.BAD, pytestconfig.cache.mkdir("shipped-rules") / "mailguard"
-    )
+    judgement, test, message = judged(Sort.BAD, ruleset)
 
     strong = [f for f in judgement.report.findings if f.level >= Level.HOLD]
     alone = [
@@ -291,11 +284,8 @@ def test_each_rule_alone_holds_the_bad_message_and_they_are_of_several_categorie
     assert len({f.symbol.category for f in strong}) >= 3
 
 
-def test_no_rule_has_a_word_to_say_about_the_good_message(pytestconfig: pytest.Config) -> None:
-    assert pytestconfig.cache is not None
-    judgement, _, _ = judged(  # type: ignore[misc]
-        Sort.GOOD, pytestconfig.cache.mkdir("shipped-rules") / "mailguard"
-    )
+def test_no_rule_has_a_word_to_say_about_the_good_message(ruleset: Ruleset) -> None:
+    judgement, _, _ = judged(Sort.GOOD, ruleset)
 
     assert judgement.report.findings == ()
     assert judgement.dispositions[0].action is Action.RELAY

@@ -1,39 +1,28 @@
 """A clean Debian of its own, in which MailGuard is installed as on a school's mail server.
 
-The root is made once with debootstrap and kept in pytest's cache; wheels come from a folder made
-beside it, so that nothing is fetched inside. MailGuard is installed once for each run, in a plain
-chroot, and every test then works on a copy-on-write layer above that: booted with systemd as
-process 1 in name spaces of its own, network included, so that nothing leaks.
+The root and a folder of wheels are made beforehand (see mailguard.testing.debian), so that nothing
+is fetched inside. MailGuard is installed once for each run, in a plain chroot, and every test then
+works on a copy-on-write layer above that: booted with systemd as process 1 in name spaces of its
+own, network included, so that nothing leaks.
 """
 
-import fcntl
 import os
-import platform
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from mailguard.testing.debian import make_debian, make_wheels, obstacle, only_one
 from mailguard.testing.service import Service, wait_until
 from mailguard.testing.sink import Sink
 
 ROOT = Path(__file__).parents[2]
-
-PACKAGES = "python3-venv,libmagic1,systemd"
-"""What the installer would ask apt-get for."""
-
-PLATFORMS = ("2_36", "2_34", "2_28", "2_17", "2014")
-"""The manylinux wheels that Debian 12 can use."""
 
 SOURCES = (
     *("mailguard", "rules", "systemd", "docs", "scripts"),
@@ -177,64 +166,18 @@ class Machine:
         return done.stdout.strip()
 
 
-@contextmanager
-def only_one(file: Path) -> Iterator[None]:
-    """Let the test processes of one run do this one after the other."""
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture(scope="session")
-def kept(pytestconfig: pytest.Config) -> Path:
-    """What lasts from run to run: the root and the wheels."""
-    if os.geteuid() != 0:
-        pytest.skip("a clean root needs root")
-    for tool in ("debootstrap", "unshare", "nsenter", "ip"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed; scripts/bootstrap --tests does that")
-    if subprocess.run(["unshare", "--mount", "--pid", "--net", "--fork", "true"]).returncode:
-        pytest.skip("this machine does not allow name spaces")
-    assert pytestconfig.cache is not None
-    return pytestconfig.cache.mkdir("debian")
-
-
-@pytest.fixture(scope="session")
-def debian(kept: Path) -> Path:
+def debian() -> Path:
     """A tar file of a clean Debian 12."""
-    file = kept / f"bookworm-{sha256(PACKAGES.encode()).hexdigest()[:8]}.tar"
-    with only_one(kept / "lock"), tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        if not file.exists():
-            words = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm"]
-            subprocess.run([*words, f"{folder}/root"], check=True, stdout=subprocess.DEVNULL)
-            shutil.rmtree(f"{folder}/root/var/cache/apt", ignore_errors=True)
-            shutil.rmtree(f"{folder}/root/usr/share/doc", ignore_errors=True)
-            tar = ["tar", "-C", f"{folder}/root", "-cf", f"{file}.new", "."]
-            subprocess.run(tar, check=True)
-            Path(f"{file}.new").rename(file)
-    return file
+    if reason := obstacle():
+        pytest.skip(reason)
+    return make_debian()
 
 
 @pytest.fixture(scope="session")
-def wheels(kept: Path) -> Path:
+def wheels(debian: Path) -> Path:
     """All that MailGuard needs to be built and to run, for the Python of that Debian."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
-    constraints = (ROOT / "constraints.txt").read_text("utf-8")
-    key = sha256(f"{wanted}{constraints}".encode()).hexdigest()[:8]
-    folder = kept / f"wheels-{key}"
-    machine = platform.machine()
-    with only_one(kept / "lock"):
-        if not folder.exists():
-            only = ["--only-binary=:all:", "--python-version=3.11", "--implementation=cp"]
-            only += [f"--abi={abi}" for abi in ("cp311", "abi3", "none")]
-            only += [f"--platform=manylinux_{version}_{machine}" for version in PLATFORMS[:-1]]
-            only += [f"--platform=manylinux2014_{machine}", f"--platform=linux_{machine}"]
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", f"{folder}.new"]
-            limits = ["--constraint", str(ROOT / "constraints.txt")]
-            subprocess.run([*pip, *only, *limits, *wanted], check=True)
-            Path(f"{folder}.new").rename(folder)
-    return folder
+    return make_wheels()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,13 +233,6 @@ def machine(installed: Installed, tmp_path: Path) -> Iterator[Machine]:
         yield machine
     finally:
         machine.stop()
-
-
-@pytest.fixture(scope="session")
-def rule_cache(pytestconfig: pytest.Config) -> Path:
-    """The shipped rules, compiled once for all runs."""
-    assert pytestconfig.cache is not None
-    return pytestconfig.cache.mkdir("shipped-rules") / "mailguard"
 
 
 @pytest.fixture

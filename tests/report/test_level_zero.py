@@ -19,7 +19,6 @@ from mailguard.report.render import render_html, render_text
 from mailguard.report.words import CATEGORIES
 from mailguard.scan.finding import Level
 from mailguard.scan.registry import Ruleset
-from mailguard.service.load import load_ruleset
 from mailguard.testing import NOON, SCHOOL, transaction
 
 SENDER, HEAD = "mailguard@elmpark.example", "head@elmpark.example"
@@ -41,13 +40,6 @@ ORDINARY = (
     (Origin.INSIDE, "mailguard@hosted.example"),
     (Origin.OUTSIDE, "mailguard@hosted.example"),
 )
-
-
-@pytest.fixture(scope="session")
-def ruleset(pytestconfig: pytest.Config) -> Ruleset:
-    assert pytestconfig.cache is not None
-    compiled = pytestconfig.cache.mkdir("shipped-rules") / "mailguard"
-    return load_ruleset(school=SCHOOL, cache=compiled).ruleset
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,7 @@ from mailguard.quarantine.held import State
 from mailguard.report import words
 from mailguard.report.clauses import CLAUSES, describe_clause
 from mailguard.scan.finding import Category, Level
-from mailguard.service.load import load_ruleset
-from mailguard.testing import SCHOOL
+from mailguard.scan.registry import Ruleset
 from mailguard.testing.report import LONDON, TUESDAY, copy_for, held_for, item_of
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -129,10 +128,8 @@ def test_reasons_with_the_same_words_are_counted_together() -> None:
     )
 
 
-def test_every_clause_of_the_rules_has_its_words(pytestconfig: pytest.Config) -> None:
-    assert pytestconfig.cache is not None
-    compiled = pytestconfig.cache.mkdir("shipped-rules") / "mailguard"
-    symbols = load_ruleset(school=SCHOOL, cache=compiled).ruleset.symbols.values()
+def test_every_clause_of_the_rules_has_its_words(ruleset: Ruleset) -> None:
+    symbols = ruleset.symbols.values()
 
     assert {clause for symbol in symbols for clause in symbol.clauses} - CLAUSES.keys() == set()
 

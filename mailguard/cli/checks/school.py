@@ -67,11 +67,12 @@ async def check_directory(scene: Scene) -> AsyncIterator[Result]:
 async def check_rules(scene: Scene) -> AsyncIterator[Result]:
     """Do all rules compile and keep their word? Raises ConfigError for one that does not load."""
     rules = scene.config.rules
-    # Must: not the compiled ones that are kept. What was kept may hide what would not compile now.
+    # What is proved is what the service uses: compiled before or now, from exactly these patterns.
     ruleset = load_ruleset(
         school=school_of(scene.config),
         local=Path(rules.local) if rules.local else None,
         disabled=rules.disable,
+        cache=Path(scene.config.storage.cache),
     ).ruleset
     failures = prove(ruleset)
     in_use = len(ruleset.symbols.keys() - ruleset.silent)
