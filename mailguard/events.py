@@ -78,6 +78,23 @@ def next_hop_down(next_hop: str, error: Exception) -> None:
     _log.warning("next_hop_down", next_hop=next_hop, error=_describe(error))
 
 
+def next_hop_took_over(next_hop: str, instead_of: str, error: Exception) -> None:
+    """A host of a list could not be reached, and mail goes to another one."""
+    _log.warning(
+        "next_hop_took_over", next_hop=next_hop, instead_of=instead_of, error=_describe(error)
+    )
+
+
+def next_hop_back(next_hop: str) -> None:
+    """A host for which another had taken over takes mail again."""
+    _log.info("next_hop_back", next_hop=next_hop)
+
+
+def records_unavailable(name: str, error: Exception) -> None:
+    """No name server says which hosts take the mail; those that it said last are used."""
+    _log.warning("records_unavailable", name=name, error=_describe(error))
+
+
 def next_hop_in_the_clear(next_hop: str, error: Exception) -> None:
     """TLS with the next hop failed where it is not required; mail goes to it in the clear."""
     _log.warning("next_hop_in_the_clear", next_hop=next_hop, error=_describe(error))
@@ -149,9 +166,36 @@ def dup_risk(queue_id: str, held_id: str, why: str) -> None:
     _log.warning("dup_risk", queue_id=queue_id, held_id=held_id, why=why)
 
 
+def reply_unread(queue_id: str) -> None:
+    """The client of a message that was taken has gone, and no command followed our reply: it may
+    send the message again."""
+    _log.info("reply_unread", queue_id=queue_id)
+
+
+def answered_again(queue_id: str, first_id: str, held_id: str) -> None:
+    """A message was given the reply that its client had not read at the first time, when it was
+    `first_id`; it was neither judged nor sent on. `held_id` is that of the first, if it waits."""
+    metrics.answered_again()
+    _log.info("answered_again", queue_id=queue_id, first_id=first_id, held_id=held_id)
+
+
 def evidence_missed(queue_id: str, error: Exception) -> None:
     """A message that may not be delayed was delivered although its evidence could not be kept."""
     _log.error("evidence_missed", queue_id=queue_id, error=_describe(error))
+
+
+def undeliverable(queue_id: str, held_id: str, listener: str, replies: Sequence[Reply]) -> None:
+    """The next hop refused a message for some recipients, with these replies, after it had taken it
+    for others; their copies are kept for the technician."""
+    metrics.undeliverable(listener)
+    _log.warning(
+        "undeliverable",
+        queue_id=queue_id,
+        held_id=held_id,
+        listener=listener,
+        recipients=len(replies),
+        replies=sorted({_code(reply) for reply in replies}),
+    )
 
 
 def unsettled(queue_id: str, held_id: str, error: Exception) -> None:
@@ -180,7 +224,7 @@ def released(queue_id: str, held_id: str, recipients: int, reply: Reply) -> None
 
 
 def release_refused(queue_id: str, held_id: str, recipients: int, reply: Reply) -> None:
-    """The next hop refused a released message for good; it is held again."""
+    """The next hop refused a released message for good; it is again held, or undeliverable."""
     metrics.release_ended("refused")
     _log.warning(
         "release_refused",
@@ -230,6 +274,11 @@ def evidence_missing(queue_id: str, held_id: str) -> None:
     _log.error("evidence_missing", queue_id=queue_id, held_id=held_id)
 
 
+def evidence_set_aside(folder: str, error: Exception) -> None:
+    """A folder in the spool makes no sense; it was moved to ``aside``, where people may look."""
+    _log.error("evidence_set_aside", folder=folder, error=_describe(error))
+
+
 def evidence_unreadable(folder: str, error: Exception) -> None:
     """A folder in the spool could not be understood; it was left where it is."""
     _log.error("evidence_unreadable", folder=folder, error=_describe(error))
@@ -247,13 +296,24 @@ def ledger_lost(rows: int) -> None:
     _log.error("ledger_lost", rows=rows)
 
 
+def ballast_given_up() -> None:
+    """The disk is full; what was kept free of it lets people go on deciding. Nothing else can help
+    them a second time: make room."""
+    _log.error("ballast_given_up")
+
+
+def ballast_taken() -> None:
+    """There is room again, and some of it is kept free for the next time that there is none."""
+    _log.info("ballast_taken")
+
+
 def digests_owed(about: str, people: int) -> None:
     """The digests of a day are made, for so many people; they are sent from now on."""
     _log.info("digests_owed", about=about, people=people)
 
 
 def own_mail_accepted(kind: str, about: str, message_id: str, reply: Reply) -> None:
-    """The next hop took a digest or an alert of ours."""
+    """The next hop took a mail of ours."""
     _log.info(
         "own_mail_accepted", kind=kind, about=about, message_id=message_id, reply=_code(reply)
     )
@@ -281,9 +341,20 @@ def own_mail_refused(kind: str, about: str, message_id: str, reply: Reply) -> No
 
 
 def own_mail_unanswered(kind: str, about: str, message_id: str) -> None:
-    """The next hop gave no last word about a mail of ours: a digest is not sent again, an alert
+    """The next hop gave no last word about a mail of ours: a digest is not sent again, any other
     is, and may arrive twice."""
     _log.error("own_mail_unanswered", kind=kind, about=about, message_id=message_id)
+
+
+def release_passed(queue_id: str, held_id: str) -> None:
+    """A released message came back through a milter with a good key, and may be delivered."""
+    _log.info("release_passed", queue_id=queue_id, held_id=held_id)
+
+
+def release_stopped(queue_id: str, held_id: str) -> None:
+    """A released message came back through a milter with a good key, and is held once more for
+    malware or imagery; `held_id` is the one that was released."""
+    _log.warning("release_stopped", queue_id=queue_id, held_id=held_id)
 
 
 def own_mail_passed(queue_id: str) -> None:
@@ -310,6 +381,11 @@ def alert_answers_us(queue_id: str, held_id: str) -> None:
 def alert_unwritten(queue_id: str) -> None:
     """The service stops, and nobody could be told of a message without a copy."""
     _log.error("alert_unwritten", queue_id=queue_id)
+
+
+def notice_owed(queue_id: str, held_id: str, people: int) -> None:
+    """A message is undeliverable, and the mails to the technicians about it are made."""
+    _log.info("notice_owed", queue_id=queue_id, held_id=held_id, people=people)
 
 
 def job_failed(job: str, error: BaseException) -> None:

@@ -36,9 +36,8 @@ CATCH_ALL = {
     "mailguard/service/supervise.py: _fork": "a child never returns into the parent's code",
     "mailguard/smtp/connection.py: _handle_client": "one connection's fault is no other's",
     "mailguard/smtp/conversation.py: answer": "every fault is answered 451",
-    "mailguard/smtp/conversation.py: _finish": "every fault is answered 451",
-    "mailguard/smtp/nexthop.py: _connect": "the connection is closed; it goes on",
-    "mailguard/smtp/nexthop.py: _data": "the connection is closed; it goes on",
+    "mailguard/smtp/delivery.py: data": "the connection is closed; it goes on",
+    "mailguard/smtp/opened.py: finish": "every fault is answered 451",
 }
 """Where anything at all may be caught, and why. Every other `except` names what it expects."""
 

@@ -10,11 +10,10 @@ import pytest
 
 from mailguard.cli.app import COMMANDS, app
 from mailguard.cli.config_text import compose_table
-from mailguard.config import Config
 from mailguard.metrics.catalogue import CATALOGUE, Kind
 from mailguard.quarantine.held import State
 from mailguard.scan.finding import Level
-from mailguard.service.load import load_ruleset, school_of
+from mailguard.scan.registry import Ruleset
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -91,10 +90,7 @@ def test_the_table_of_keys_is_the_one_the_command_prints() -> None:
     assert compose_table() == written
 
 
-def test_every_symbol_has_a_row_with_what_it_says(pytestconfig: pytest.Config) -> None:
-    assert pytestconfig.cache is not None
-    compiled = pytestconfig.cache.mkdir("shipped-rules") / "mailguard"
-    ruleset = load_ruleset(school=school_of(Config()), cache=compiled).ruleset
+def test_every_symbol_has_a_row_with_what_it_says(ruleset: Ruleset) -> None:
     text = read("rules.md")
 
     missing = [

@@ -91,9 +91,18 @@ async def test_own_mail_that_waits_and_what_of_it_is_late(config: Config, stores
 
     await Gauges(config, stores).read()
 
-    assert (1, 1) == tuple(figure("own_mail_waiting", kind=kind) for kind in Kind)
+    assert (1, 1, 0) == tuple(figure("own_mail_waiting", kind=kind) for kind in Kind)
     assert 90 == pytest.approx(figure("own_mail_oldest_seconds", kind="alert"), abs=5)
     assert (1, 1) == (figure("alert_overdue"), figure("digest_overdue"))
+
+
+async def test_a_notice_that_is_late_is_no_overdue_digest(config: Config, stores: Stores) -> None:
+    await stores.own_mail.owe([owed(stores, Kind.NOTICE, age_s=3600)])
+
+    await Gauges(config, stores).read()
+
+    assert 1 == figure("own_mail_waiting", kind="notice")
+    assert (0, 0) == (figure("alert_overdue"), figure("digest_overdue"))
 
 
 async def test_the_last_self_test_of_each_listener_there_is(config: Config, stores: Stores) -> None:

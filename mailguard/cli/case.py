@@ -49,6 +49,8 @@ def describe(
     yield "id", held.id
     yield "reference", reference_of(held.id)
     yield "state", f"The message {STANDING[held.state]}."
+    if held.is_undelivered:
+        yield "note", "Others got it, and the sender was told that it was accepted for all."
     if held.closed:
         when = local_time(held.closed.at, zone)
         yield "closed", f"Closed by {held.closed.by}, {when}: {held.closed.reason}"

@@ -12,6 +12,7 @@ import click
 
 from mailguard import logs
 from mailguard.cli.checks.clock import check_clock
+from mailguard.cli.checks.coverage import check_coverage
 from mailguard.cli.checks.network import check_listeners, check_service
 from mailguard.cli.checks.next_hops import check_next_hops
 from mailguard.cli.checks.own_mail import check_own_mail, check_people_told
@@ -34,6 +35,7 @@ from mailguard.cli.checks.storage import (
     check_room,
     check_spool,
 )
+from mailguard.cli.checks.undeliverable import check_undeliverable
 from mailguard.cli.checks.units import check_units
 from mailguard.cli.options import config_option, json_option
 from mailguard.cli.output import print_json, printable
@@ -56,9 +58,11 @@ CHECKS: Mapping[str, Check] = {
     "evidence": check_evidence,
     "listeners": check_listeners,
     "next hops": check_next_hops,
+    "coverage": check_coverage,
     "postfix": check_postfix,
     "alerts": check_people_told,
     "own mail": check_own_mail,
+    "undeliverable": check_undeliverable,
     "service": check_service,
     "self-test": check_self_test,
     "units": check_units,
@@ -97,7 +101,7 @@ Tell = Callable[[Mapping[str, object]], None]
 def command(as_json: bool, config_file: str | None) -> int:
     """Say in plain words whether everything is in order, and what to do where it is not.
 
-    Does things instead of reading settings: compiles and proves the rules, stores an item and a row
+    Does things instead of reading settings: proves the rules, stores an item and a row
     and takes them away again, asks the next hop whether it would take mail to the headteacher.
     As root it does so as the user who owns the database. Sends no mail and leaves nothing behind.
     The exit status is 0 when all is well, 1 when something is wrong, 78 when it is the
@@ -211,5 +215,5 @@ class _Report:
             word, colour = "note", "yellow"
         what = printable(str(result["what"]))
         click.echo(f"{click.style(f'{word:5}', fg=colour)}  {result['name']}: {what}")
-        if result["do"]:
-            click.echo(f"       {printable(str(result['do']))}")
+        for line in str(result["do"]).splitlines():
+            click.echo(f"       {printable(line)}".rstrip())

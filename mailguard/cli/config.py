@@ -8,7 +8,8 @@ import click
 from mailguard.cli.config_text import compose_example, compose_table, toml_value
 from mailguard.cli.options import config_option, load
 from mailguard.cli.output import print_facts
-from mailguard.cli.postfix_text import compose_lines, find_handovers, read_postfix
+from mailguard.cli.postfix import read_postfix
+from mailguard.cli.postfix_text import compose_lines, find_handovers
 from mailguard.cli.ruleset import load_rules
 from mailguard.config import find_config, walk_keys
 from mailguard.errors import ConfigError, UserError

@@ -1,9 +1,9 @@
-"""``mailguard quarantine release``, ``confirm`` and ``close``: a reviewer's decisions."""
+"""``mailguard quarantine release``, ``confirm`` and ``close``: a person's decisions."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypedDict, TypeVar, Unpack
 
 import click
 
@@ -12,6 +12,7 @@ from mailguard.cli.output import printable
 from mailguard.cli.reference import find
 from mailguard.cli.stores import is_serving, with_stores
 from mailguard.cli.viewing import Viewer
+from mailguard.config import Config
 from mailguard.errors import UserError
 from mailguard.flow import review
 from mailguard.quarantine.held import HeldMessage, HeldRecipient, State
@@ -22,9 +23,26 @@ LOOK_EVERY_S = 0.1
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
+_Act = Callable[..., Awaitable[HeldMessage]]
+"""One of the decisions of :mod:`mailguard.flow.review`."""
+
+_Tell = Callable[[HeldMessage, Stores], Awaitable[bool]]
+"""Print what became of a message that was decided about; False where that was not all."""
+
+
+class _Options(TypedDict):
+    """What every decision is told: about what, why, for whom, by whom."""
+
+    held_ids: tuple[str, ...]
+    reason: str
+    recipients: tuple[str, ...]
+    by: str
+    viewer: str | None
+    config_file: str | None
+
 
 def _decision_options(command: _Command) -> _Command:
-    """Add what every decision needs: whom, why, by whom."""
+    """Add what every decision needs: the keys of :class:`_Options`."""
     for option in (
         click.argument("held_ids", metavar="ID...", nargs=-1, required=True),
         click.option("--reason", required=True, metavar="TEXT", help="Why, in a few words."),
@@ -52,16 +70,8 @@ def _decision_options(command: _Command) -> _Command:
     metavar="S",
     help="Wait up to S seconds for the next hop's answer; the exit status tells it.",
 )
-def release(
-    held_ids: tuple[str, ...],
-    reason: str,
-    recipients: tuple[str, ...],
-    by: str,
-    viewer: str | None,
-    wait_s: float | None,
-    config_file: str | None,
-) -> int:
-    """Deliver held messages after all.
+def release(wait_s: float | None, **options: Unpack[_Options]) -> int:
+    """Deliver held or undeliverable messages after all.
 
     `mailguard serve` sends each with its original envelope and bytes, and keeps trying while the
     next hop is down. The evidence stays. With --wait the exit status is 0 when the next hop took
@@ -72,14 +82,8 @@ def release(
     mailguard quarantine release 01KJ… --reason "fine" --recipient sam@elmpark.example
     mailguard quarantine release 01KJ… --reason "fine" --wait 10
     """
-    config = load(config_file)
-    person = Viewer.of(viewer, config)
 
-    async def decide(held: HeldMessage, stores: Stores) -> bool:
-        await person.check(held, stores)
-        held = await review.release(
-            held.id, by=by, reason=reason, recipients=recipients, ports=review_ports(stores)
-        )
+    async def tell(held: HeldMessage, stores: Stores) -> bool:
         addresses = {r.address for r in held.recipients if r.state is State.RELEASING}
         if wait_s is not None:
             held = await _wait(held, addresses, wait_s, stores)
@@ -88,7 +92,8 @@ def release(
             click.echo(f"{held.id}: {_standing(copy, has_waited=wait_s is not None)}")
         return wait_s is None or all(copy.state is State.RELEASED for copy in copies)
 
-    status = with_stores(config, lambda stores: _decide_all(held_ids, decide, stores))
+    config = load(options["config_file"])
+    status = _decide_all(review.release, tell, config, options)
     if not is_serving(config):
         click.echo(
             "mailguard: nothing is sent while `mailguard serve` is not running; start it", err=True
@@ -98,80 +103,71 @@ def release(
 
 @click.command()
 @_decision_options
-def confirm(
-    held_ids: tuple[str, ...],
-    reason: str,
-    recipients: tuple[str, ...],
-    by: str,
-    viewer: str | None,
-    config_file: str | None,
-) -> int:
+def confirm(**options: Unpack[_Options]) -> int:
     """Confirm that messages are an offence: they stay in quarantine and are never delivered.
 
     \b
     mailguard quarantine confirm 01KJ… --reason "bullying; parents invited for Thursday"
     """
-    config = load(config_file)
-    person = Viewer.of(viewer, config)
-
-    async def decide(held: HeldMessage, stores: Stores) -> bool:
-        await person.check(held, stores)
-        await review.confirm(
-            held.id, by=by, reason=reason, recipients=recipients, ports=review_ports(stores)
-        )
-        click.echo(f"{held.id}: confirmed")
-        return True
-
-    return with_stores(config, lambda stores: _decide_all(held_ids, decide, stores))
+    config = load(options["config_file"])
+    return _decide_all(review.confirm, _telling("confirmed"), config, options)
 
 
 @click.command()
 @_decision_options
-def close(
-    held_ids: tuple[str, ...],
-    reason: str,
-    recipients: tuple[str, ...],
-    by: str,
-    viewer: str | None,
-    config_file: str | None,
-) -> int:
-    """Note that you have looked at messages that were delivered with a flag, or sealed.
+def close(**options: Unpack[_Options]) -> int:
+    """Note that you have seen to messages that were delivered with a flag, sealed or undeliverable.
 
-    They stay where they are, and no digest asks about them again. A message that is held cannot be
+    They stay where they are, and nobody is asked about them again. A message that is held cannot be
     closed: release or confirm it.
 
     \b
     mailguard quarantine close MG-7K3QFM --reason "spoke to both; a quarrel about a game"
+    mailguard quarantine close MG-7K3QFM --reason "has left; the sender knows"
     """
-    config = load(config_file)
-    person = Viewer.of(viewer, config)
+    config = load(options["config_file"])
+    return _decide_all(review.close, _telling("closed"), config, options)
 
-    async def decide(held: HeldMessage, stores: Stores) -> bool:
-        await person.check(held, stores)
-        await review.close(
-            held.id, by=by, reason=reason, recipients=recipients, ports=review_ports(stores)
-        )
-        click.echo(f"{held.id}: closed")
+
+def _telling(word: str) -> _Tell:
+    """Say that a message is what `word` says."""
+
+    async def tell(held: HeldMessage, _: Stores) -> bool:
+        click.echo(f"{held.id}: {word}")
         return True
 
-    return with_stores(config, lambda stores: _decide_all(held_ids, decide, stores))
+    return tell
 
 
-async def _decide_all(
-    held_ids: tuple[str, ...],
-    decide: Callable[[HeldMessage, Stores], Awaitable[bool]],
-    stores: Stores,
-) -> int:
-    """Decide about each message; one that cannot be decided keeps no other from it."""
-    status = 0
-    for held_id in held_ids:
-        try:
-            if not await decide(await find(held_id, stores), stores):
-                status = 1
-        except UserError as error:
-            click.echo(f"mailguard: {error}", err=True)
-            status = 1
-    return status
+def _decide_all(act: _Act, tell: _Tell, config: Config, options: _Options) -> int:
+    """Do `act` to each message and `tell` of it; one that cannot be decided keeps no other from
+    it."""
+    person = Viewer.of(options["viewer"], config)
+
+    async def decide(typed: str, stores: Stores) -> bool:
+        held = await find(typed, stores)
+        await person.check(held, stores)
+        decided = await act(
+            held.id,
+            by=options["by"],
+            reason=options["reason"],
+            recipients=options["recipients"],
+            ports=review_ports(stores),
+        )
+        return await tell(decided, stores)
+
+    async def decide_all(stores: Stores) -> int:
+        status = 0
+        for typed in options["held_ids"]:
+            try:
+                is_done = await decide(typed, stores)
+            except UserError as error:
+                click.echo(f"mailguard: {error}", err=True)
+                is_done = False
+            status = status if is_done else 1
+        return status
+
+    return with_stores(config, decide_all)
 
 
 async def _wait(
@@ -198,5 +194,7 @@ def _standing(copy: HeldRecipient, *, has_waited: bool) -> str:
             return f"not yet sent to {address}, is tried again; the next hop said: {reply}"
         case State.RELEASING:
             return f"not yet sent to {address}: no answer in time, is tried again"
+        case State.UNDELIVERABLE:
+            return f"refused again by the next hop for {address}, undeliverable: {reply}"
         case _:
             return f"refused by the next hop for {address}, held again: {reply}"

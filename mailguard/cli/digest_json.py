@@ -43,10 +43,13 @@ def digest_to_json(digest: Digest) -> Json:
             "failed_tests": system.failed_tests,
             "observe": system.observes,
             "any_origin": list(system.any_origin),
+            "blind_to": [kind.value for kind in system.blind_to],
+            "unseen": [kind.value for kind in system.unseen],
             "missed": [
                 {"what": missed.what, "about": missed.about, "reply": missed.reply}
                 for missed in system.missed
             ],
+            "undelivered": {"count": system.undelivered.count, "told": system.undelivered.told},
         },
         "clauses": list(digest.clauses),
     }

@@ -21,6 +21,7 @@ WORDS: Mapping[State, str] = {
     State.PENDING: "being delivered",
     State.DELIVERED: "delivered",
     State.HELD: "held",
+    State.UNDELIVERABLE: "refused by the next hop",
     State.SEALED: "sealed",
 }
 """The states that a message can be in before anybody has reviewed it."""

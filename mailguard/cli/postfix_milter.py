@@ -2,18 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 
-from mailguard.config import ListenerSection, socket_path, split_address
-
-ASKING = ("smtpd_milters", "non_smtpd_milters")
-"""Parameters that name milters."""
-
-SETTINGS = (*ASKING, "milter_default_action", "milter_protocol", "queue_directory")
-"""All parameters that are looked at here."""
-
-QUEUE = "/var/spool/postfix"
-"""Postfix's own default."""
+from mailguard.cli.postfix import ASKING, QUEUE, leads_to, written
+from mailguard.config import ListenerSection
 
 _ENTRY = re.compile(r"\{\s*([^,\s}]+)[^}]*\}|([^,\s{}]+)")
 
@@ -29,7 +20,7 @@ _WANTED = """\
 
 def is_asked(value: str, listener: ListenerSection, queue: str) -> bool:
     """Whether a list of milters, as Postfix has it, names `listener`."""
-    return any(_is_it(entry, listener, queue) for entry in _entries(value))
+    return any(leads_to(entry, listener, queue) for entry in _entries(value))
 
 
 def others(value: str, listeners: tuple[ListenerSection, ...], queue: str) -> list[str]:
@@ -37,14 +28,14 @@ def others(value: str, listeners: tuple[ListenerSection, ...], queue: str) -> li
     return [
         entry
         for entry in _entries(value)
-        if not any(_is_it(entry, listener, queue) for listener in listeners)
+        if not any(leads_to(entry, listener, queue) for listener in listeners)
     ]
 
 
 def compose_milter(listener: ListenerSection, settings: Mapping[str, str], folder: str) -> str:
     """Say what makes Postfix ask `listener`."""
     queue = settings.get("queue_directory") or QUEUE
-    entry = _entry(listener, queue)
+    entry = written(listener, queue)
     missing = [name for name in ASKING if not is_asked(settings.get(name, ""), listener, queue)]
     if not missing and settings.get("milter_default_action") == "tempfail":
         return f"{entry} is asked about all mail already.\n"
@@ -61,39 +52,7 @@ def compose_milter(listener: ListenerSection, settings: Mapping[str, str], folde
     return text
 
 
-def _entry(listener: ListenerSection, queue: str) -> str:
-    """The listener as Postfix writes it; a path in its queue is seen from a chroot too."""
-    path = PurePosixPath(socket_path(listener.address))
-    if not path.is_absolute():
-        return f"inet:{listener.address}"
-    return f"unix:{path.relative_to(queue) if path.is_relative_to(queue) else path}"
-
-
 def _entries(value: str) -> Iterator[str]:
     """The milters in a list, without the settings that one may have of its own."""
     for match in _ENTRY.finditer(value):
         yield match[1] or match[2]
-
-
-def _is_it(entry: str, listener: ListenerSection, queue: str) -> bool:
-    kind, _, rest = entry.partition(":")
-    path = socket_path(listener.address)
-    if path:
-        # An absolute path is one in the queue for a service in a chroot.
-        places = (PurePosixPath(queue, rest), PurePosixPath(queue, rest.lstrip("/")))
-        return kind == "unix" and PurePosixPath(path) in places
-    return kind == "inet" and is_same(entry, *split_address(listener.address))
-
-
-def is_same(target: str, host: str, port: int) -> bool:
-    """Whether Postfix's `target` (``[smtp:][host]:port`` and the like) is this address."""
-    words = target.replace("[", "").replace("]", "").split(":")
-    if words[-1] != str(port):
-        return False
-    named = ":".join(words[:-1])
-    if ":" in host:
-        return named.endswith((host, "localhost"))
-    there = words[-2] if len(words) > 1 else ""
-    if host in {"0.0.0.0", "::"}:  # noqa: S104  comparing, not binding
-        return True
-    return there == host or {there, host} <= {"localhost", "127.0.0.1", "", "inet"}

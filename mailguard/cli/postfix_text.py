@@ -1,44 +1,31 @@
-"""The lines that a machine's Postfix needs to hand its mail to MailGuard; nothing is applied.
-
-What Postfix has is asked of ``postconf``, which knows its own configuration best.
-"""
+"""The lines that a machine's Postfix needs to hand its mail to MailGuard; nothing is applied."""
 
 import ipaddress
-import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from mailguard.cli.postfix_milter import (
+from mailguard.cli.postfix import (
     ASKING,
+    INSIDE,
+    OUTSIDE,
     QUEUE,
-    SETTINGS,
-    compose_milter,
-    is_asked,
+    Postfix,
+    SmtpService,
+    filters,
+    fronts,
     is_same,
-    others,
+    leads_to,
+    mailboxes,
+    milters,
+    written,
 )
-from mailguard.config import Config, ListenerSection, split_address
-from mailguard.errors import UserError
+from mailguard.cli.postfix_milter import compose_milter, is_asked, others
+from mailguard.cli.postfix_shapes import compose_front, compose_mailboxes, describe_login
+from mailguard.config import Config, ListenerSection, read_next_hop
 from mailguard.mail.envelope import Origin
-
-POSTCONF_S = 20
-"""``postconf`` answers in milliseconds, unless it asks a name server for the machine's name."""
-
-PROGRAMS = "/usr/sbin:/usr/local/sbin:/usr/bin:/bin"
-"""Where postconf may be: an ordinary user's PATH has no sbin."""
-
-OUTSIDE = ("smtp", "25", "smtpd")
-"""Services that take mail from the world; ``smtpd`` is the one behind postscreen."""
-
-INSIDE = ("submission", "587", "submissions", "smtps", "465")
-"""Services that take mail from the school's own people, who log in."""
+from mailguard.smtp.host import Host
 
 SPARE_S = 20
 """Seconds by which Postfix waits longer than we may take to answer."""
-
-HANDOVERS = ("smtpd_proxy_filter", "content_filter")
-"""Parameters by which Postfix hands mail to another program."""
 
 BACK = """\
     -o syslog_name=postfix/mailguard
@@ -64,150 +51,43 @@ address would be taken and bounce to nobody.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmtpService:
-    """One line of ``master.cf`` that runs ``smtpd``."""
-
-    name: str
-    """As it stands there: ``smtp``, ``submission``, ``192.0.2.1:587``, …"""
-
-    kind: str
-    """``inet`` or ``pass``."""
-
-    processes: str
-    """The column ``maxproc``; ``-`` is the default."""
-
-    options: dict[str, str]
-    """Its ``-o`` options."""
-
-    @property
-    def port(self) -> str:
-        """Its port or port's name."""
-        return self.name.rpartition(":")[2]
-
-    @property
-    def is_way_back(self) -> bool:
-        """Whether it takes from a filter what the filter lets through."""
-        return self.options.get("smtpd_proxy_filter") == ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Postfix:
-    """What this machine's Postfix is set to."""
-
-    folder: str
-    """Where ``master.cf`` is."""
-
-    services: tuple[SmtpService, ...]
-    settings: dict[str, str]
-    """The parameters of ``main.cf`` that matter here."""
-
-    handovers: tuple["Handover", ...]
-    """Where it hands mail to another program, or asks one about it."""
-
-    @property
-    def queue(self) -> str:
-        """Its queue's folder, which is the root of what runs in a chroot."""
-        return self.settings.get("queue_directory") or QUEUE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handover:
-    """One parameter that names another program."""
-
-    words: str
-    """As it stands in Postfix's files."""
-
-    name: str
-    value: str
-
-
-def read_postfix() -> Postfix | None:
-    """Ask ``postconf``; None where there is no Postfix. Raises UserError when it cannot answer."""
-    if shutil.which("postconf", path=PROGRAMS) is None:
-        return None
-    names = (
-        "config_directory",
-        "default_process_limit",
-        "message_size_limit",
-        "smtpd_proxy_timeout",
-        *SETTINGS,
-        *HANDOVERS,
-    )
-    settings = dict(_pairs(_postconf("-x", *names)))
-    options = [_option(line) for line in _postconf("-P")]
-    services = []
-    for line in _postconf("-M"):
-        name, kind, *columns, command = line.split(None, 7)
-        if command.split()[0] != "smtpd":
-            continue
-        own = {key: value for place, key, value in options if place == f"{name}/{kind}"}
-        services.append(SmtpService(name=name, kind=kind, processes=columns[4], options=own))
-    ways = (*HANDOVERS, *ASKING)
-    handovers = [
-        Handover(words=f"{name} = {settings[name]}", name=name, value=settings[name])
-        for name in ways
-        if settings.get(name)
-    ]
-    handovers += [
-        Handover(words=f"{place}: -o {key}={value}", name=key, value=value)
-        for place, key, value in options
-        if key in ways and value
-    ]
-    return Postfix(
-        folder=settings.get("config_directory", "/etc/postfix"),
-        services=tuple(services),
-        settings=settings,
-        handovers=tuple(handovers),
-    )
-
-
 def find_handovers(config: Config, postfix: Postfix) -> list[str]:
     """Where Postfix hands mail to one of our listeners, in the words of its files."""
-    ours = [split_address(listener.address) for listener in _passing(config)]
+    passing = [each for each in config.listeners if each.protocol != "milter"]
     return [
         each.words
         for each in postfix.handovers
         if (
             any(is_asked(each.value, listener, postfix.queue) for listener in milters(config))
             if each.name in ASKING
-            else any(is_same(each.value, host, port) for host, port in ours)
+            else any(leads_to(each.value, listener, postfix.queue) for listener in passing)
         )
     ]
 
 
-def milters(config: Config) -> tuple[ListenerSection, ...]:
-    """The listeners that mail servers ask."""
-    return tuple(each for each in config.listeners if each.protocol == "milter")
-
-
-def filters(config: Config) -> tuple[ListenerSection, ...]:
-    """The listeners that Postfix can hand mail to: by plain SMTP, and without a login."""
-    return tuple(
-        each for each in _passing(config) if each.auth == "none" and each.tls in {"none", "may"}
-    )
-
-
-def _passing(config: Config) -> tuple[ListenerSection, ...]:
-    return tuple(each for each in config.listeners if each.protocol == "smtp")
-
-
 def compose_lines(config: Config, postfix: Postfix | None) -> str:
     """Say in plain words, and in Postfix's, what is to be written where."""
-    blocks = [*_way_back(config, postfix), *_logins(config)]
     folder = postfix.folder if postfix else "/etc/postfix"
     settings = postfix.settings if postfix else {}
+    services = postfix.services if postfix else _usual()
+    queue = postfix.queue if postfix else QUEUE
+    back = list(_way_back(config, postfix))
+    blocks = [*back, *(describe_login(each) for each in config.listeners if each.auth == "pass")]
+    in_front = [each for each in fronts(config) if each.auth == "none"]
+    blocks += [compose_front(each, services, folder, "".join(back)) for each in in_front]
+    blocks += [compose_mailboxes(each, settings, folder) for each in mailboxes(config)]
     blocks += [compose_milter(each, settings, folder) for each in milters(config)]
     inbound = _listener_for(config, Origin.OUTSIDE)
     own = _listener_for(config, Origin.INSIDE)
-    services = postfix.services if postfix else _usual()
     for service in services if filters(config) else ():
         if service.is_way_back:
             continue
         if service.port in OUTSIDE and inbound:
-            blocks.append(_hand_over(config, service, inbound, "mail from the world"))
+            blocks.append(_hand_over(config, service, inbound, "mail from the world", queue))
         elif service.port in INSIDE and own:
-            blocks.append(_hand_over(config, service, own, "mail from the school's own people"))
+            blocks.append(
+                _hand_over(config, service, own, "mail from the school's own people", queue)
+            )
     has_own = any(service.port in INSIDE for service in services)
     if own and own.origin is Origin.INSIDE and not has_own:
         blocks.append(
@@ -238,47 +118,59 @@ def compose_lines(config: Config, postfix: Postfix | None) -> str:
             "\nTo take MailGuard out of the path again: remove it from the "
             f"{' and '.join(ways)} lines and reload."
         )
+    if mailboxes(config):
+        tail += (
+            "\nTo have mail go to mailboxes without MailGuard again, put back what "
+            "virtual_transport or\nmailbox_transport was (write it down now), and reload."
+        )
     numbered = [f"{number}. {block}" for number, block in enumerate(blocks, 1)]
     return "\n".join([head, *numbered, tail])
 
 
 def _way_back(config: Config, postfix: Postfix | None) -> Iterator[str]:
     """The services behind us: each next hop on this machine, once."""
-    asking = {listener.next_hop for listener in milters(config)}
-    private = {each.next_hop for each in config.listeners if each.auth == "pass"}
-    for url in dict.fromkeys(listener.next_hop for listener in config.listeners):
-        if url in private:
+    asking = {url for each in milters(config) if not each.next_hop_asks for url in each.next_hop}
+    elsewhere = {
+        url
+        for each in config.listeners
+        if each.auth == "pass" or (each.public and each.next_hop_xclient)
+        for url in each.next_hop
+    }
+    for url in dict.fromkeys(url for listener in config.listeners for url in listener.next_hop):
+        hop = read_next_hop(url)
+        if url in elsewhere:
             continue
-        address = url.removeprefix("smtp://")
-        host, port = split_address(address)
-        if not _is_local(host):
-            yield f"What passes goes to another machine, {address}: see that it takes mail.\n"
-            continue
-        known = postfix.services if postfix else ()
-        there = next((each for each in known if is_same(each.name, host, port)), None)
-        asks_nobody = url not in asking or (there and there.options.get("smtpd_milters") == "")
-        if there is not None and asks_nobody and (there.is_way_back or not filters(config)):
-            yield f"{there.name} takes mail back already.\n"
-            continue
-        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        yield (
-            "Add this service, which takes back what MailGuard lets through:\n\n"
-            f"{name} inet n - n - - smtpd\n{BACK}\n"
-            + ("    -o smtpd_milters=\n" if url in asking else "")
-        )
-
-
-def _logins(config: Config) -> Iterator[str]:
-    """The services at which people log in through us."""
-    for listener in config.listeners:
-        if listener.auth == "pass":
-            address = listener.next_hop.removeprefix("smtp://")
+        if not isinstance(hop, Host):
+            yield f"What passes goes to the {hop}: see that they take mail from this machine.\n"
+        elif hop.path:
             yield (
-                f"People's mail programs come to the listener {listener.name} "
-                f"({listener.address}), and log in\nthrough it at {address}: a service with "
-                "smtpd_sasl_auth_enable=yes that takes mail from\nthis machine without a login too "
-                "(permit_mynetworks), for what is released later.\n"
+                f"What passes goes to the socket {hop.path}, which MailGuard's user must be "
+                "allowed to use.\n"
             )
+        elif hop.is_lmtp:
+            yield f"What passes goes by LMTP to {hop}: see that it takes mail.\n"
+        elif not _is_local(hop.name):
+            yield f"What passes goes to another machine, {hop}: see that it takes mail.\n"
+        else:
+            yield _compose_back(hop, config, postfix, asks_us=url in asking)
+
+
+def _compose_back(hop: Host, config: Config, postfix: Postfix | None, *, asks_us: bool) -> str:
+    known = postfix.services if postfix else ()
+    there = next((each for each in known if is_same(each.name, hop.name, hop.port)), None)
+    asks_nobody = not asks_us or (there and there.options.get("smtpd_milters") == "")
+    if there is not None and asks_nobody and (there.is_way_back or not filters(config)):
+        return f"{there.name} takes mail back already.\n"
+    if there is not None and there.is_entrance:
+        return (
+            f"The next hop {hop} is `{there.name} {there.kind} … smtpd`, whose mail MailGuard\n"
+            "is to check: what it lets through would come to it again. Give next_hop a port of\n"
+            "its own, as 127.0.0.1:10026, and ask for these lines again.\n"
+        )
+    return (
+        "Add this service, which takes back what MailGuard lets through:\n\n"
+        f"{hop} inet n - n - - smtpd\n{BACK}\n" + ("    -o smtpd_milters=\n" if asks_us else "")
+    )
 
 
 def _covers(config: Config, wanted: str) -> bool:
@@ -293,8 +185,10 @@ def _covers(config: Config, wanted: str) -> bool:
     )
 
 
-def _hand_over(config: Config, service: SmtpService, listener: ListenerSection, which: str) -> str:
-    address = listener.address
+def _hand_over(
+    config: Config, service: SmtpService, listener: ListenerSection, which: str, queue: str
+) -> str:
+    address = written(listener, queue).removeprefix("inet:")
     timeout = config.relay.answer_s + SPARE_S
     wanted = {"smtpd_proxy_filter": address, "smtpd_proxy_timeout": f"{timeout}s"}
     line = f"{service.name} {service.kind} … smtpd"
@@ -332,30 +226,3 @@ def _is_local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _option(line: str) -> tuple[str, str, str]:
-    """One line of ``postconf -P``: ``submission/inet/smtpd_sasl_auth_enable = yes``."""
-    name, _, value = line.partition("=")
-    place, _, key = name.strip().rpartition("/")
-    return place, key, value.strip()
-
-
-def _pairs(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        name, _, value = line.partition("=")
-        yield name.strip(), value.strip()
-
-
-def _postconf(*words: str) -> list[str]:
-    command = shutil.which("postconf", path=PROGRAMS)
-    assert command is not None
-    try:
-        done = subprocess.run(  # noqa: S603  fixed words, nothing of a person's
-            [command, *words], capture_output=True, text=True, timeout=POSTCONF_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"postconf does not answer: {error}") from None
-    if done.returncode:
-        raise UserError(f"postconf: {done.stderr.strip()}")
-    return [line for line in done.stdout.splitlines() if line.strip()]

@@ -7,7 +7,7 @@ from them, and a test checks that both are current.
 from mailguard.config.keys import walk_keys
 from mailguard.config.load import DEFAULT_PATH, find_config, load_config, parse_config
 from mailguard.config.model import Config, ListenerSection, RulesSection
-from mailguard.config.values import socket_path, split_address, split_period
+from mailguard.config.values import read_next_hop, socket_path, split_address, split_period
 
 __all__ = [
     "DEFAULT_PATH",
@@ -17,6 +17,7 @@ __all__ = [
     "find_config",
     "load_config",
     "parse_config",
+    "read_next_hop",
     "socket_path",
     "split_address",
     "split_period",

@@ -13,8 +13,8 @@ from mailguard.config.values import (
     ListenerAddress,
     LocalTime,
     Network,
-    NextHopUrl,
-    NextHopUrlOrNone,
+    NextHopUrls,
+    NextHopUrlsOrNone,
     Pattern,
     Period,
     PersonAddress,
@@ -51,7 +51,8 @@ class SchoolSection(Section):
 
 
 class PeopleSection(Section):
-    """Who gets digest and alerts, and who reviews when one of them wrote or received a message."""
+    """Who gets digest and alerts, who reviews when one of them wrote or received a message, and
+    whom to tell of what only a technician can put right."""
 
     headteacher: tuple[PersonAddress, ...] = ()
     """The daily digest goes here."""
@@ -67,6 +68,9 @@ class PeopleSection(Section):
 
     chair: tuple[PersonAddress, ...] = ()
     """Chair of governors, for what concerns the headteacher; may be empty."""
+
+    technician: tuple[PersonAddress, ...] = ()
+    """Told, by reference only, of mail that could not be delivered to everybody; may be empty."""
 
 
 class DirectorySection(Section):
@@ -106,19 +110,25 @@ class ListenerSection(Section):
     """A short word for logs and evidence."""
 
     address: ListenerAddress = "127.0.0.1:10025"
-    """host:port to listen on; for a milter also unix:/path."""
+    """host:port to listen on, or unix:/path: who may use the folder of that socket counts as this
+    machine."""
 
-    protocol: Literal["smtp", "milter"] = "smtp"
-    """`smtp`: mail passes through. `milter`: a mail server keeps its mail and asks what to do."""
+    protocol: Literal["smtp", "lmtp", "milter"] = "smtp"
+    """`smtp`: mail passes through. `lmtp`: the same, with a reply for each recipient, for a mail
+    server that delivers through MailGuard. `milter`: a mail server keeps its mail and asks what to
+    do."""
 
     origin: Origin = Origin.ANY
     """Where its mail comes from: `inside` (authenticated users, school machines), `outside` (the
     world) or `any` (unknown; then a forged pupil's address cannot be told from a real one). A
     milter with `any` is told: inside is who has logged in or is in `clients`."""
 
-    next_hop: NextHopUrl = "smtp://127.0.0.1:10026"
+    next_hop: NextHopUrls = ("smtp://127.0.0.1:10026",)
     """The mail server that takes what passes; for a milter, what is released: a port of it that
-    does not ask the milter again."""
+    does not ask the milter again (but see `next_hop_asks`). One, or a list: whoever cannot be
+    reached is passed over. Each is `smtp://host:port`, `smtps://host:port` (TLS from the start),
+    `lmtp://host:port`, `smtp+unix:/path`, `lmtp+unix:/path`, `smtp+mx://domain[:port]` or
+    `smtp+srv://_smtp._tcp.domain`."""
 
     clients: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
     """Networks whose machines may send to any domain. For a milter, the networks of the school's
@@ -156,11 +166,16 @@ class ListenerSection(Section):
 
     next_hop_tls: Literal["none", "may", "require", "verify"] = "none"
     """TLS with the next hop: `may` uses it where it works, `require` sends no mail without it,
-    `verify` wants a certificate for the next hop's name that this machine trusts."""
+    `verify` wants a certificate for the next hop's name that this machine trusts. `smtps` is always
+    encrypted, a Unix socket never."""
 
     next_hop_xclient: bool = False
     """Become the client by XCLIENT towards a next hop that offers it and no XFORWARD: the next hop
     then judges the client as if there were no MailGuard. Each message takes its own connection."""
+
+    next_hop_asks: bool = False
+    """For a milter: the port at `next_hop` asks a milter of ours as well. What is released then
+    carries a key by which it is known again, once; the mail server is told to take it out."""
 
     auth: Literal["none", "pass"] = "none"
     """`pass`: for submission. Strangers may connect, log in at the next hop through us (only within
@@ -171,10 +186,20 @@ class ListenerSection(Section):
     and next hop alike (for old copiers)."""
 
     @model_validator(mode="after")
-    def _only_a_milter_has_a_unix_socket(self) -> "ListenerSection":
-        if self.protocol != "milter" and self.address.startswith("unix:"):
+    def _lmtp_has_a_port_of_its_own(self) -> "ListenerSection":
+        # RFC 2033 §5: what connects there expects SMTP.
+        if self.protocol == "lmtp" and self.address.endswith(":25"):
             raise ValueError(
-                'listeners: a Unix socket is for a milter; write host:port or protocol = "milter"'
+                f"listeners: {self.name!r} speaks LMTP, which may not use port 25; "
+                "write another port, e.g. 127.0.0.1:24, or a Unix socket"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_milter_is_asked_again(self) -> "ListenerSection":
+        if self.next_hop_asks and self.protocol != "milter":
+            raise ValueError(
+                f"listeners: {self.name!r} has next_hop_asks and is no milter; leave it out"
             )
         return self
 
@@ -268,7 +293,7 @@ class LimitsSection(Section):
     """Largest message, in MiB."""
 
     recipients: int = Field(default=1000, ge=100, le=10000)
-    """Recipients of one message."""
+    """Recipients of one message, those that the next hop refuses among them."""
 
     connections: int = Field(default=200, ge=1, le=10000)
     """Connections at a time, for each worker."""
@@ -277,7 +302,7 @@ class LimitsSection(Section):
     """Connections at a time from one address, for each worker."""
 
     idle_s: int = Field(default=300, ge=5, le=3600)
-    """Seconds without a byte from the client."""
+    """Seconds for a client's next command, or between two blocks of its message."""
 
 
 class RetentionSection(Section):
@@ -288,10 +313,10 @@ class RetentionSection(Section):
     """Copies of mail that was delivered with a flag of level 1, if nobody reviewed them."""
 
     dismissed_days: Days = 30
-    """Messages that were released."""
+    """Messages that were released; delivered or undeliverable copies that were closed."""
 
     dismissed_flag_days: Days = 7
-    """Released messages of level 1."""
+    """The same, where nothing above level 1 was found."""
 
     confirmed_days: Days = 90
     """Confirmed messages, once they were exported to the school's own records."""
@@ -328,8 +353,9 @@ class MailSection(Section):
     sender: PersonAddressOrNone = ""
     """The address it comes from; empty means mailguard@ and the first of `school.domains`."""
 
-    next_hop: NextHopUrlOrNone = ""
-    """The mail server that takes it; empty means the next hop of the first listener."""
+    next_hop: NextHopUrlsOrNone = ()
+    """The mail server that takes it, or a list of them as under `listeners.next_hop`; empty means
+    the next hop of the first listener."""
 
 
 class CanarySection(Section):

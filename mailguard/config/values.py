@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from mailguard.smtp.host import Host, Query
+
 
 def _check_domain(value: str) -> str:
     domain = value.strip().lower().rstrip(".")
@@ -67,22 +69,97 @@ LONGEST_SOCKET_PATH = 107
 """Bytes that fit into Linux's sockaddr_un (unix(7)), but for the NUL at their end."""
 
 
+def _is_socket_path(path: str) -> bool:
+    is_file = path.startswith("/") and not path.endswith("/")
+    return is_file and "\0" not in path and len(path.encode()) <= LONGEST_SOCKET_PATH
+
+
 def _check_listener_address(value: str) -> str:
     if not value.startswith("unix:"):
         return _check_address(value)
-    path = socket_path(value)
-    if not path.startswith("/") or path.endswith("/") or len(path.encode()) > LONGEST_SOCKET_PATH:
+    if not _is_socket_path(socket_path(value)):
         raise ValueError(
             "write unix: and an absolute path of at most 107 bytes, e.g. unix:/run/mailguard/milter"
         )
     return value
 
 
+NEXT_HOP_FORMS = (
+    "smtp://host:port, e.g. smtp://127.0.0.1:10026, or smtps://, lmtp://, smtp+unix:/path, "
+    "lmtp+unix:/path, smtp+mx://domain or smtp+srv://_smtp._tcp.domain"
+)
+
+_SERVICE = re.compile(r"(_[a-z0-9-]{1,63}\._tcp)\.(.+)", re.IGNORECASE)
+
+
+def read_next_hop(url: str) -> Host | Query:
+    """One host, or what names the hosts. Raises ValueError with what would be right."""
+    scheme, _, rest = url.partition(":")
+    if scheme in {"smtp+unix", "lmtp+unix"}:
+        if not _is_socket_path(rest):
+            raise ValueError(
+                f"write {scheme}: and an absolute path of at most 107 bytes, "
+                f"e.g. {scheme}:/run/mail/{scheme[:4]}"
+            )
+        return Host(path=rest, is_lmtp=scheme == "lmtp+unix")
+    if not rest.startswith("//"):
+        raise ValueError(f"write {NEXT_HOP_FORMS}")
+    place = rest.removeprefix("//")
+    match scheme:
+        case "smtp" | "smtps" | "lmtp":
+            try:
+                name, port = split_address(place)
+            except ValueError:
+                raise ValueError(
+                    f"write {scheme}://host:port, "
+                    f"e.g. {scheme}://127.0.0.1:10026 or {scheme}://[::1]:10026"
+                ) from None
+            if scheme == "lmtp" and port == 25:
+                # RFC 2033 §5: who connects there expects SMTP, and one reply to a message.
+                raise ValueError(
+                    "LMTP is never spoken on port 25; write smtp:// for that port, "
+                    "or the port of its LMTP service, e.g. lmtp://127.0.0.1:24"
+                )
+            is_wrapped = scheme == "smtps"
+            return Host(name=name, port=port, is_lmtp=scheme == "lmtp", is_wrapped=is_wrapped)
+        case "smtp+mx":
+            domain, _, number = place.partition(":")
+            if not re.fullmatch(r"[1-9][0-9]{0,4}", number or "25") or int(number or 25) > 65535:
+                raise ValueError("write smtp+mx://domain or smtp+mx://domain:port")
+            return Query(name=_check_domain(domain), port=int(number or 25))
+        case "smtp+srv":
+            service = _SERVICE.fullmatch(place)
+            if service is None:
+                raise ValueError(
+                    "write the service, _tcp and the domain, without a port, "
+                    "e.g. smtp+srv://_smtp._tcp.elmpark.example"
+                )
+            return Query(name=f"{service[1].lower()}.{_check_domain(service[2])}")
+    raise ValueError(f"write {NEXT_HOP_FORMS}")
+
+
 def _check_next_hop(value: str) -> str:
-    scheme, separator, rest = value.partition("://")
-    if not separator or scheme != "smtp":
-        raise ValueError("write smtp://host:port, e.g. smtp://127.0.0.1:10026")
-    split_address(rest)
+    read_next_hop(value)
+    return value
+
+
+def _as_list(value: object) -> object:
+    """One next hop is a list of one. It is checked here, so that a mistake in it is reported where
+    it stands."""
+    if not isinstance(value, str):
+        return value
+    return (_check_next_hop(value),) if value else ()
+
+
+def _check_next_hops(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) < len(value):
+        raise ValueError("one stands there twice; write each once")
+    return value
+
+
+def _check_some_next_hop(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError(f"write {NEXT_HOP_FORMS}")
     return value
 
 
@@ -132,9 +209,12 @@ Network = Annotated[str, AfterValidator(_check_network)]
 Address = Annotated[str, AfterValidator(_check_address)]
 ListenerAddress = Annotated[str, AfterValidator(_check_listener_address)]
 NextHopUrl = Annotated[str, AfterValidator(_check_next_hop)]
+NextHopUrlsOrNone = Annotated[
+    tuple[NextHopUrl, ...], BeforeValidator(_as_list), AfterValidator(_check_next_hops)
+]
+NextHopUrls = Annotated[NextHopUrlsOrNone, AfterValidator(_check_some_next_hop)]
 PersonAddressOrNone = Annotated[str, AfterValidator(lambda v: v and _check_person(v))]
 AddressOrNone = Annotated[str, AfterValidator(lambda v: v and _check_address(v))]
-NextHopUrlOrNone = Annotated[str, AfterValidator(lambda v: v and _check_next_hop(v))]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
 Pattern = Annotated[str, Field(min_length=1, pattern=r"^[^\s@]*@?[^\s@]+$")]
 Days = Annotated[int, Field(ge=0, le=36500)]

@@ -18,10 +18,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mailguard import events, metrics
-from mailguard.errors import ScanFailed, SpoolUnavailable, StoreUnavailable
-from mailguard.flow.hold import compose, keep, settle_one
+from mailguard.errors import ScanFailed
+from mailguard.flow.hold import compose, settle_one
 from mailguard.flow.plan import Plan, plan_for
-from mailguard.flow.receive import PROTECTED_S
+from mailguard.flow.protected import keep_unless_protected
 from mailguard.flow.record import Outcome, Word, record
 from mailguard.flow.setting import Mode, Ports, Setting
 from mailguard.flow.unkept import remember_alert
@@ -43,6 +43,9 @@ class Advice:
 
     without: tuple[Path, ...] = ()
     """Deliver it, but not to these recipients: their copy is in quarantine."""
+
+    removes_key: bool = False
+    """If it is delivered, take the key of a release out of it."""
 
     held_id: str = ""
     """The copy that was stored, if any."""
@@ -138,20 +141,8 @@ async def decide(
             is_unkept=setting.mode is Mode.ENFORCE,
         )
     held = compose(transaction, judgement, plan, ports, setting)
-    # A child's call for help is not delayed for want of a copy (promise 6).
-    is_protected = all(disposition.is_protected for disposition in judgement.dispositions)
-    may_have_row = True
-    is_missed = False
-    try:
-        async with asyncio.timeout(PROTECTED_S if is_protected else None):
-            await keep(held, transaction, judgement, plan, ports)
-    except (SpoolUnavailable, StoreUnavailable, TimeoutError) as error:
-        if not is_protected:
-            raise
-        events.evidence_missed(queue_id, error)
-        may_have_row = isinstance(error, TimeoutError)
-        is_missed = True
-    held_id = held.id if may_have_row else ""
+    kept = await keep_unless_protected(held, transaction, judgement, plan, ports)
+    held_id = held.id if kept.may_have_row else ""
     without = tuple(transaction.envelope.recipients[i] for i in plan.held) if plan.passed else ()
     return Course(
         advice=Advice(discard=not plan.passed, without=without, held_id=held_id),
@@ -159,8 +150,8 @@ async def decide(
             reply=taken, word=Word.HELD if plan.held else Word.RELAYED, held_id=held_id
         ),
         plan=plan,
-        held=held if may_have_row else None,
-        is_unkept=is_missed,
+        held=held if kept.may_have_row else None,
+        is_unkept=kept.is_missed,
     )
 
 
@@ -177,10 +168,11 @@ async def settle(transaction: Transaction, course: Course, ports: Ports, *, is_t
         await settle_one(held, None, (), "withdraw", ports)
         return
     rows = {recipient.address for recipient in held.recipients}
+    can_now = True
     for positions, act, word in (
         (plan.passed, Act.DELIVER, "deliver"),
         (plan.held, Act.TAKE, "take"),
     ):
         addresses = (transaction.envelope.recipients[i].address for i in positions)
         listed = tuple(address for address in addresses if address in rows)
-        await settle_one(held, act, listed, word, ports)
+        can_now = await settle_one(held, act, listed, word, ports, can_now=can_now)

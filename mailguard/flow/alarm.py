@@ -16,6 +16,9 @@ ALERT_LATE = timedelta(minutes=1)
 """After so long an alert that nobody was sent, or that the next hop has not taken, is an alarm. It
 normally takes two seconds."""
 
+NOTICE_LATE = timedelta(minutes=10)
+"""After so long a notice that the next hop has not taken is an alarm."""
+
 LOOKED_THROUGH = 200
 """Digests looked through: several weeks of them for the people of a large school."""
 
@@ -41,6 +44,9 @@ class Trouble(StrEnum):
     ALERT_UNTOLD = "alert_untold"
     """An alert was made for nobody yet: there is nobody who may be told, the jobs do not run, or
     there are so many that they are gathered."""
+
+    NOTICE_LATE = "notice_late"
+    """The next hop has not taken a notice to a technician; it is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +82,23 @@ async def alarms(
     """
     digests = await mails.recent(Kind.DIGEST, LOOKED_THROUGH)
     found = list(late_digests(digests, now=now, zone=zone, due=due, recipients=recipients))
+    waiting = await mails.waiting()
     found += [
         Alarm(
             trouble=Trouble.ALERT_LATE, about=mail.about, recipient=mail.recipient, reply=mail.reply
         )
-        for mail in await mails.waiting()
+        for mail in waiting
         if mail.kind is Kind.ALERT and _is_over(mail.created, now)
+    ]
+    found += [
+        Alarm(
+            trouble=Trouble.NOTICE_LATE,
+            about=mail.about,
+            recipient=mail.recipient,
+            reply=mail.reply,
+        )
+        for mail in waiting
+        if mail.kind is Kind.NOTICE and _is_over(mail.created, now, NOTICE_LATE)
     ]
     found += [
         Alarm(trouble=Trouble.ALERT_UNTOLD, about=held.id)
@@ -136,6 +153,6 @@ def _is_past_noon(day: date, now: datetime, zone: tzinfo) -> bool:
     return now >= datetime.combine(day, NOON, zone)
 
 
-def _is_over(since: datetime, now: datetime) -> bool:
+def _is_over(since: datetime, now: datetime, late: timedelta = ALERT_LATE) -> bool:
     # What seems to come from the future was made before the clock went back.
-    return not timedelta(0) <= now - since < ALERT_LATE
+    return not timedelta(0) <= now - since < late

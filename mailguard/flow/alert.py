@@ -7,13 +7,13 @@ refuses for good everybody of the office that was to be told.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mailguard import events
 from mailguard.errors import EvidenceDamaged, SpoolUnavailable, UnknownItem
+from mailguard.flow.gather import RECENT, gather
 from mailguard.flow.hold import entry_for
 from mailguard.flow.parties import parties_of, read_head
 from mailguard.flow.setting import Unkept
@@ -35,17 +35,6 @@ from mailguard.report.message_id import make_message_id
 from mailguard.report.own_mail import Kind, OwnMail, Standing
 from mailguard.report.render import render_html, render_text
 from mailguard.scan.finding import Level
-
-ONE_BY_ONE = 20
-"""Alerts to one person within :data:`WINDOW` that get a mail each; a person who is sent more reads
-none of them."""
-
-WINDOW = timedelta(hours=1)
-GATHERED = timedelta(minutes=15)
-"""What comes beyond that is gathered for so long, into one mail."""
-
-RECENT = 500
-"""Alerts looked back at: more than are sent one by one in an hour to everybody in an office."""
 
 SEARCHED = 1 << 20
 """Bytes of an automatic answer in which our Message-ID is looked for: it quotes our header."""
@@ -253,24 +242,13 @@ async def _owe_all(
     *,
     gathers: bool = True,
 ) -> Sequence[_Item]:
-    """Make one mail a message, and beyond :data:`ONE_BY_ONE` one for many; return those told of."""
+    """Make one mail a message, and beyond some an hour one for many; return those told of."""
     now = ports.clock.now()
-    recent = _by_person(await ports.mails.recent(Kind.ALERT, RECENT), now)
-    batches: defaultdict[tuple[str, ...], list[_Item]] = defaultdict(list)
+    recent = await ports.mails.recent(Kind.ALERT, RECENT)
     told: list[_Item] = []
-    for item in items:
-        if any(len(recent[person]) >= ONE_BY_ONE for person in item.people):
-            batches[item.people].append(item)
-            continue
-        await _owe([item], ports, setting, now)
-        told.append(item)
-        for person in item.people:
-            recent[person].append(now)
-    for people, batch in batches.items():
-        waits = any(now - recent[person][-1] < GATHERED for person in people if recent[person])
-        if not (waits and gathers):
-            await _owe(batch, ports, setting, now)
-            told += batch
+    for batch in gather(items, lambda item: item.people, recent, now, waits=gathers):
+        await _owe(batch, ports, setting, now)
+        told += batch
     return told
 
 
@@ -314,16 +292,6 @@ def _compose(
         created=now,
         raw=raw,
     )
-
-
-def _by_person(mails: Iterable[OwnMail], now: datetime) -> defaultdict[str, list[datetime]]:
-    """When each person was last written to, within the window; oldest first."""
-    found: defaultdict[str, list[datetime]] = defaultdict(list)
-    for mail in mails:
-        # What seems to come from the future was made before the clock went back: it delays nothing.
-        if timedelta(0) <= now - mail.created < WINDOW:
-            found[mail.recipient].append(mail.created)
-    return found
 
 
 def _item_without_row(message: Unkept, people: tuple[str, ...]) -> _Item:

@@ -178,7 +178,7 @@ async def receive_test(
         async with asyncio.timeout(setting.answer_s) as budget:
             judgement = await ports.judge.judge(transaction)
             outcome = await carry_out(transaction, judgement, sink, ports, setting, budget)
-    return (outcome.reply,)
+    return outcome.replies(transaction)
 
 
 def is_test(transaction: Transaction) -> bool:
@@ -252,7 +252,9 @@ class _MarkedRows:
     ) -> HeldMessage:
         return await self.by_id(held_id)
 
-    async def withdraw(self, held_id: HeldId, entry: AuditEntry) -> None:
+    async def withdraw(
+        self, held_id: HeldId, entry: AuditEntry, addresses: Sequence[str] = ()
+    ) -> None:
         pass
 
     async def select(

@@ -8,8 +8,10 @@ from datetime import date, datetime
 from typing import Literal
 
 from mailguard.errors import EvidenceDamaged, SpoolUnavailable, UnknownItem
+from mailguard.flow.coverage import find_unseen
 from mailguard.flow.parties import parties_of, read_head
 from mailguard.policy.directory import Directory, fold_address
+from mailguard.policy.mail_kind import MailKind
 from mailguard.policy.visibility import Chain, Parties, may_see, reviewers_for
 from mailguard.ports import CanaryStore, Counts, Figures, HeldStore, OwnMailStore, Spool
 from mailguard.quarantine.held import HeldMessage, State
@@ -23,6 +25,7 @@ from mailguard.report.digest import (
     SelfTest,
     Since,
     System,
+    Undelivered,
     arrange,
     clauses_of,
     code_of,
@@ -60,6 +63,10 @@ class DigestSetting:
     any_origin: tuple[str, ...] = ()
     """Names of the listeners that do not know where their mail comes from."""
 
+    blind_to: tuple[MailKind, ...] = ()
+    """Ways of mail that no listener can see."""
+
+    technicians: tuple[str, ...] = ()
     listeners: tuple[str, ...] = ()
     """Names of all listeners: the last self-test of one that is gone says nothing any more."""
 
@@ -193,7 +200,7 @@ async def collect(person: str, day: date, now: datetime, files: Files) -> tuple[
         today=today,
         waiting=waiting,
         changes=_sum_up(changes, max((item.waited for item in items), default=None), elsewhere),
-        system=await _system(counts, await _missed_by(person, sent, now, files), files),
+        system=await _system(counts, await _missed_by(person, sent, now, files), now, files),
         clauses=clauses_of(today, waiting),
         helplines=setting.helplines,
     )
@@ -230,7 +237,8 @@ async def _changes_for(
         for held_id in dict.fromkeys(counts.about.get(action, ())):
             with suppress(UnknownItem):
                 held = await files.by_id(held_id)
-                if await files.is_for(person, held):
+                # What a technician did about mail that did not arrive is no review.
+                if not held.is_bounced and await files.is_for(person, held):
                     found.append(held)
     return changes
 
@@ -252,8 +260,9 @@ def _sum_up(
     )
 
 
-async def _system(counts: Counts, missed: Iterable[Missed], files: Files) -> System:
+async def _system(counts: Counts, missed: Iterable[Missed], now: datetime, files: Files) -> System:
     setting = files.setting
+    unseen = await find_unseen(files.ports.figures, setting.schedule, now)
     runs = await files.ports.canary.latest()
     return System(
         checked=counts.checked,
@@ -268,8 +277,22 @@ async def _system(counts: Counts, missed: Iterable[Missed], files: Files) -> Sys
         failed_tests=counts.failed_tests,
         observes=setting.observes,
         any_origin=setting.any_origin,
+        blind_to=setting.blind_to,
+        unseen=tuple(kind for kind in unseen if kind not in setting.blind_to),
         missed=tuple(missed),
+        undelivered=await _undelivered(files),
     )
+
+
+async def _undelivered(files: Files) -> Undelivered:
+    """A number and no more: whose messages they are is nothing to a reader who may not know."""
+    count = sum(held.is_undelivered for held in await files.kept())
+    told: Literal["told", "late", "nobody"] = "told"
+    if not files.setting.technicians:
+        told = "nobody"
+    elif any(m.kind is Kind.NOTICE and m.reply for m in await files.ports.mails.waiting()):
+        told = "late"
+    return Undelivered(count=count, told=told)
 
 
 async def _sent_to(person: str, day: date, ports: DigestPorts) -> Sequence[OwnMail]:

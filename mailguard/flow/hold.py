@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mailguard import events, metrics
@@ -32,14 +33,34 @@ async def keep(
     Raises SpoolUnavailable or StoreUnavailable, and then nothing of it remains that anybody would
     see.
     """
+    part = part_for(_listed(judgement, plan), transaction, judgement)
+    await store(held, *part, _word(plan), ports)
+
+
+async def store(
+    held: HeldMessage,
+    transaction: Transaction,
+    judgement: Judgement,
+    word: str,
+    ports: Ports,
+    *,
+    codes: Sequence[str] = (),
+) -> None:
+    """Store `held` as what `word` says, with all facts of this transaction and judgement and, in
+    the audit log, the `codes` of the next hop's replies; on return files and row are durable.
+
+    Raises like :func:`keep`.
+    """
     started = time.perf_counter()
-    evidence = compose_evidence(*_listed(transaction, judgement, plan), held)
+    evidence = compose_evidence(transaction, judgement, held)
     await ports.spool.store(held.id, held.folder, transaction.raw, evidence)
     # Must: the row comes after the files. A row without files would be evidence of nothing;
     # files without a row are found and adopted at the next start.
     try:
         digest = hashlib.sha256(evidence).hexdigest()
-        entry = entry_for(_word(plan), held, ports.clock, evidence_sha256=digest)
+        entry = entry_for(word, held, ports.clock, evidence_sha256=digest)
+        if codes:
+            entry = replace(entry, detail={**entry.detail, "replies": list(codes)})
         await ports.held.add(held, entry)
     except StoreUnavailable:
         # The sender keeps the message, so this copy is not the only one.
@@ -50,33 +71,46 @@ async def keep(
 
 
 async def settle_one(
-    held: HeldMessage, act: Act | None, addresses: tuple[str, ...], word: str, ports: Ports
-) -> None:
-    """Bring rows to their end, or withdraw the item (`act` None); later, if not now.
+    held: HeldMessage,
+    act: Act | None,
+    addresses: tuple[str, ...],
+    word: str,
+    ports: Ports,
+    *,
+    can_now: bool = True,
+) -> bool:
+    """Bring rows to their end, or withdraw them (`act` None; without addresses all of the item);
+    later, if not now: then False, and whoever settles more of the item need not try.
 
     Never raises: the next hop has answered, and that answer is the client's whatever happens here.
     """
     if act is not None and not addresses:
-        return
+        return can_now
     change = Unsettled(
         held_id=held.id,
         queue_id=held.queue_id,
         act=act,
         addresses=addresses,
         entry=entry_for(word, held, ports.clock),
+        folder=held.folder,
     )
+    if not can_now:
+        ports.unsettled.append(change)
+        return False
     try:
         async with asyncio.timeout(SETTLE_S):
-            await apply_change(change, held.folder, ports)
+            await apply_change(change, ports)
     except (StoreUnavailable, SpoolUnavailable, TimeoutError) as error:
         events.unsettled(held.queue_id, held.id, error)
         ports.unsettled.append(change)
+        return False
     except UserError as error:
         # Somebody else ended it, e.g. after the clock jumped: the row is sound as it is.
         events.unsettled(held.queue_id, held.id, error)
+    return True
 
 
-async def apply_change(change: Unsettled, folder: str, ports: Ports) -> None:
+async def apply_change(change: Unsettled, ports: Ports) -> None:
     """Commit one change of a pending row; doing it twice does no harm.
 
     Raises StoreUnavailable or SpoolUnavailable.
@@ -84,9 +118,12 @@ async def apply_change(change: Unsettled, folder: str, ports: Ports) -> None:
     if change.act is not None:
         await ports.held.act(change.held_id, change.act, change.addresses, change.entry)
         return
+    if change.addresses:
+        await ports.held.withdraw(change.held_id, change.entry, change.addresses)
+        return
     with contextlib.suppress(UnknownItem):
         await ports.held.withdraw(change.held_id, change.entry)
-    await ports.spool.remove(folder)
+    await ports.spool.remove(change.folder)
 
 
 def entry_for(
@@ -108,15 +145,11 @@ def entry_for(
     )
 
 
-def _listed(
-    transaction: Transaction, judgement: Judgement, plan: Plan
+def part_for(
+    positions: Iterable[int], transaction: Transaction, judgement: Judgement
 ) -> tuple[Transaction, Judgement]:
-    """Without the recipients that may not be named."""
-    kept = [
-        i
-        for i, disposition in enumerate(judgement.dispositions)
-        if i in plan.held or not disposition.unlisted
-    ]
+    """What concerns the recipients at these positions in the envelope, and no other."""
+    kept = sorted(positions)
     envelope = transaction.envelope
     return (
         replace(
@@ -125,6 +158,15 @@ def _listed(
         ),
         replace(judgement, dispositions=tuple(judgement.dispositions[i] for i in kept)),
     )
+
+
+def _listed(judgement: Judgement, plan: Plan) -> list[int]:
+    """The positions of the recipients that may be named."""
+    return [
+        i
+        for i, disposition in enumerate(judgement.dispositions)
+        if i in plan.held or not disposition.unlisted
+    ]
 
 
 def _word(plan: Plan) -> str:
@@ -141,9 +183,22 @@ def compose(
     Its recipients are `held` (or `sealed`) when nothing is to be passed on, else `pending`. Who may
     not be named is left out: a helpline that gets its copy of a message held for others.
     """
-    transaction, judgement = _listed(transaction, judgement, plan)
+    state = State.PENDING if plan.passed else State.SEALED if plan.sealed else State.HELD
+    part = part_for(_listed(judgement, plan), transaction, judgement)
+    return compose_row(*part, state, ports, setting, sealed=plan.sealed)
+
+
+def compose_row(
+    transaction: Transaction,
+    judgement: Judgement,
+    state: State,
+    ports: Ports,
+    setting: Setting,
+    *,
+    sealed: bool = False,
+) -> HeldMessage:
+    """The row of a message of which each recipient's copy is in `state`."""
     held_id = ports.new_id()
-    waiting = State.PENDING if plan.passed else State.SEALED if plan.sealed else State.HELD
     verdicts = [disposition.verdict for disposition in judgement.dispositions]
     categories: dict[str, int] = {}
     for verdict in verdicts:
@@ -162,7 +217,7 @@ def compose(
                 address=path.address,
                 argument=path.argument,
                 relationship=str(disposition.relationship),
-                state=waiting,
+                state=state,
             )
             for path, disposition in zip(
                 transaction.envelope.recipients, judgement.dispositions, strict=True
@@ -171,7 +226,7 @@ def compose(
         level=max(verdict.level for verdict in verdicts),
         categories=categories,
         symbols=acting_symbols(judgement.report),
-        sealed=plan.sealed,
+        sealed=sealed,
         alert=any(disposition.alert for disposition in judgement.dispositions),
         sha256=transaction.raw.sha256,
         size=transaction.raw.size,

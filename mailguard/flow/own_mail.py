@@ -1,7 +1,7 @@
 """Send MailGuard's own mail: what is owed is a row with the finished message in it.
 
 One process at a time goes through the rows of a kind. A digest is sent at most once, but for a
-crash between the next hop's 250 and its record; an alert until it is taken. Whatever is sent twice
+crash between the next hop's 250 and its record; any other until it is taken. Whatever is sent twice
 has one Message-ID.
 """
 
@@ -71,6 +71,8 @@ async def send_waiting(
 ) -> Sequence[Attempt]:
     """Try each waiting mail of `kind` that is due, one mail to one recipient, from `sender`.
 
+    A notice is not tried before each alert that waits has been.
+
     Must: only under the lock of this kind, so that one process at a time does so for a store.
     Returns what was tried. Raises StoreUnavailable; what had been sent then is remembered in
     `progress`, and recorded first of all at the next call.
@@ -78,9 +80,12 @@ async def send_waiting(
     for ending in list(progress.unrecorded.values()):
         await _record(ending, ports, progress)
     now = ports.clock.now()
+    waiting = await ports.mails.waiting()
+    if kind is Kind.NOTICE and any(mail.kind is Kind.ALERT and not mail.reply for mail in waiting):
+        return ()
     due = [
         mail
-        for mail in await ports.mails.waiting()
+        for mail in waiting
         if mail.kind is kind and progress.backoff.is_due(mail.message_id, now)
     ]
     gate = asyncio.Semaphore(AT_ONCE)
@@ -155,10 +160,10 @@ async def _end(mail: OwnMail, reply: Reply, ports: OwnMailPorts, progress: Progr
 
 
 def _standing_after(mail: OwnMail, reply: Reply) -> Standing:
-    """An alert goes on until it is taken; of a digest nobody gets two."""
+    """An alert or a notice goes on until it is taken; of a digest nobody gets two."""
     if reply.is_positive:
         return Standing.ACCEPTED
-    if mail.kind is Kind.ALERT:
+    if mail.kind is not Kind.DIGEST:
         return Standing.WAITING
     if reply is NO_LAST_WORD:
         return Standing.UNKNOWN

@@ -1,5 +1,6 @@
 """From one disposition per recipient to one plan for the transaction: SMTP has only one reply."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mailguard.flow.setting import Mode
@@ -9,6 +10,8 @@ from mailguard.policy.judge import Judgement
 
 TRY_LATER = Reply.of(451, "4.7.1 Message deferred by school policy, please try again later")
 """Where the school's policy says `defer`."""
+
+_REFUSALS = {Action.REJECT: REFUSED, Action.DEFER: TRY_LATER}
 
 _STOPS = frozenset({Action.HOLD, Action.REJECT})
 """Actions after which a recipient's copy does not go on."""
@@ -28,6 +31,29 @@ class Plan:
     sealed: bool = False
     refusal: Reply | None = None
     """Given instead of doing anything."""
+
+
+def refusals_for(judgement: Judgement, mode: Mode) -> Mapping[int, Reply]:
+    """What to tell those recipients whose copy policy refuses, by position, where each is told by
+    itself (RFC 2033 §4.2). There is a plan for the others."""
+    if mode is Mode.OBSERVE:
+        return {}
+    return {
+        i: _REFUSALS[disposition.action]
+        for i, disposition in enumerate(judgement.dispositions)
+        if disposition.action in _REFUSALS
+    }
+
+
+def leave_out(plan: Plan, had: tuple[int, ...], judgement: Judgement) -> Plan:
+    """The plan without those who have the message already. What is sealed is sealed for them too,
+    and a refusal is for all."""
+    if not had or plan.sealed or plan.refusal is not None:
+        return plan
+    passed = tuple(i for i in plan.passed if i not in had)
+    held = tuple(i for i in plan.held if i not in had)
+    is_flagged = any(judgement.dispositions[i].action is Action.FLAG for i in passed)
+    return Plan(passed=passed, held=held, keep=plan.keep and (bool(held) or is_flagged))
 
 
 def plan_for(judgement: Judgement, mode: Mode) -> Plan:

@@ -1,34 +1,44 @@
 """One message, from its final dot to the reply: judge it, carry the judgement out, record it.
 
 The order is law (docs/design.md §2, §4): 250 only after the next hop said 250, or after evidence
-and row are durable. Every other end is 451 with nothing taken over.
+and row are durable. Every other end is 451 with nothing taken over. An LMTP client (RFC 2033 §4.2)
+has a reply for each recipient, whose copy is then held, refused, deferred or passed by itself.
 
 Rules of this file:
 
-1. Only :func:`receive` turns an exception into a reply, and then it is a 4xx.
+1. Whatever fails here is a 4xx; only :func:`receive` says so to everybody.
 2. A row left `pending` has its end still open: it is settled, or handed on to be settled.
 3. A next hop that may have taken a message is never asked again in the same transaction.
 """
 
 import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 
 from mailguard import events, metrics
-from mailguard.errors import NextHopUnavailable, ScanFailed, SpoolUnavailable, StoreUnavailable
-from mailguard.flow.hold import compose, keep, settle_one
-from mailguard.flow.plan import Plan, plan_for
+from mailguard.errors import (
+    NextHopUnavailable,
+    ScanFailed,
+    SpoolUnavailable,
+    StoreUnavailable,
+)
+from mailguard.flow.answer import Answer, conclude, make_answer
+from mailguard.flow.case import Case
+from mailguard.flow.handover import hand_over
+from mailguard.flow.hold import compose, keep, part_for, settle_one
+from mailguard.flow.plan import leave_out, plan_for, refusals_for
+from mailguard.flow.protected import keep_unless_protected
+from mailguard.flow.receipts import who_has_it
 from mailguard.flow.record import Outcome, Word, record
 from mailguard.flow.setting import Mode, Ports, Setting
 from mailguard.flow.unkept import remember_alert
-from mailguard.mail.envelope import Path, Transaction
-from mailguard.mail.headers import received_line
+from mailguard.mail.envelope import Transaction
 from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, Replies, Reply, taken_over
+from mailguard.policy.disposition import Action
 from mailguard.policy.judge import Judgement
 from mailguard.ports import Delivery
-from mailguard.quarantine.held import Act, HeldMessage
-
-PROTECTED_S = 2.0
-"""For the evidence of a message that nothing of ours may delay; it normally takes milliseconds."""
+from mailguard.quarantine.held import Act, HeldId, HeldMessage
 
 
 async def receive(
@@ -65,7 +75,7 @@ async def receive(
         metrics.took("judge", judged - started)
         ms = round((judged - started) * 1000)
         record(transaction, judgement, outcome, ports, setting, ms=ms)
-    return (outcome.reply,)
+    return outcome.replies(transaction)
 
 
 async def carry_out(
@@ -80,151 +90,186 @@ async def carry_out(
 
     Raises TemporaryFailure when it cannot be done now.
     """
-    if len(judgement.dispositions) != len(transaction.envelope.recipients):
+    recipients = transaction.envelope.recipients
+    if len(judgement.dispositions) != len(recipients):
         # Nobody may fall between "passed" and "held".
         raise ScanFailed("not every recipient has a disposition")
-    plan = plan_for(judgement, setting.mode)
-    if plan.refusal is not None:
-        word = Word.REFUSED if plan.refusal.is_permanent else Word.DEFERRED
-        if word is Word.REFUSED:
-            remember_alert(transaction, judgement, ports, is_refused=True)
-        return Outcome(reply=plan.refusal.naming(transaction.queue_id), word=word)
-    if not plan.passed:
-        held = compose(transaction, judgement, plan, ports, setting)
-        await keep(held, transaction, judgement, plan, ports)
-        return Outcome(reply=taken_over(transaction.queue_id), word=Word.HELD, held_id=held.id)
-    if plan.keep:
-        return await _keep_and_relay(transaction, judgement, plan, delivery, ports, setting, budget)
-    reply = await _relay(transaction, plan, delivery, ports, setting)
-    if reply.is_positive and setting.mode is Mode.ENFORCE:
-        remember_alert(transaction, judgement, ports)
-    return Outcome(reply=reply, word=_word_for(reply))
+    answers_each = transaction.session.protocol == "lmtp"
+    refusals = refusals_for(judgement, setting.mode) if answers_each else {}
+    world = delivery, ports, setting, budget
+    try:
+        return await _carry_out_but(refusals, transaction, judgement, *world)
+    except (SpoolUnavailable, StoreUnavailable) as error:
+        # So far nothing was sent. A child's call for help need not come again with the others.
+        unkept = _unkept(judgement)
+        if not answers_each or len({*refusals, *unkept}) == len(recipients):
+            raise
+        events.failed(transaction.queue_id, error)
+        return await _carry_out_but({**unkept, **refusals}, transaction, judgement, *world)
 
 
-async def _keep_and_relay(
+def _unkept(judgement: Judgement) -> Mapping[int, Reply]:
+    """What is told to those whose copy does not go on unless evidence can be kept."""
+    dispositions = judgement.dispositions
+    is_sealed = any(disposition.action is Action.SEAL for disposition in dispositions)
+    return {
+        i: LOCAL_ERROR
+        for i, disposition in enumerate(dispositions)
+        if is_sealed or not disposition.is_protected
+    }
+
+
+async def _carry_out_but(
+    refusals: Mapping[int, Reply],
     transaction: Transaction,
     judgement: Judgement,
-    plan: Plan,
     delivery: Delivery,
     ports: Ports,
     setting: Setting,
     budget: asyncio.Timeout,
 ) -> Outcome:
+    """The same for all but those who are refused."""
+    recipients = transaction.envelope.recipients
+    part = transaction, judgement
+    if refusals:
+        others = [i for i in range(len(recipients)) if i not in refusals]
+        part = part_for(others, transaction, judgement)
+    had = await who_has_it(part[0], ports)
+    case = Case(
+        transaction=part[0],
+        judgement=part[1],
+        plan=leave_out(plan_for(part[1], setting.mode), had, part[1]),
+        delivery=delivery,
+        introduced=len(recipients),
+        had=had,
+        ports=ports,
+        setting=setting,
+        budget=budget,
+    )
+    if not refusals:
+        return await _carry_out(case)
+    outcome = await _carry_out(case) if len(refusals) < len(recipients) else None
+    return _with_refusals(transaction, judgement, refusals, outcome, ports)
+
+
+def _with_refusals(
+    transaction: Transaction,
+    judgement: Judgement,
+    refusals: Mapping[int, Reply],
+    outcome: Outcome | None,
+    ports: Ports,
+) -> Outcome:
+    """Put the refusals beside the replies to the others, if there are any."""
+    others = iter(outcome.each if outcome is not None else ())
+    each = tuple(
+        refusals[i].naming(transaction.queue_id) if i in refusals else next(others)
+        for i in range(len(transaction.envelope.recipients))
+    )
+    # Everybody stays in it, since whoever got the message is not told of it.
+    dispositions = tuple(
+        disposition
+        if i in refusals and refusals[i].is_permanent
+        else replace(disposition, alert=False)
+        for i, disposition in enumerate(judgement.dispositions)
+    )
+    refused = replace(judgement, dispositions=dispositions)
+    remember_alert(transaction, refused, ports, is_refused=True)
+    if outcome is not None and outcome.word is Word.HELD:
+        return replace(outcome, reply=each[0], each=each)
+    held_id = outcome.held_id if outcome is not None else ""
+    return Outcome(reply=each[0], word=Word.of(each), held_id=held_id, each=each)
+
+
+async def _carry_out(case: Case) -> Outcome:
+    transaction, judgement, plan = case.transaction, case.judgement, case.plan
+    if plan.refusal is not None:
+        word = Word.of((plan.refusal,))
+        if word is Word.REFUSED:
+            remember_alert(transaction, judgement, case.ports, is_refused=True)
+            await conclude(case)
+        return Outcome(reply=plan.refusal.naming(transaction.queue_id), word=word)
+    if not plan.passed:
+        return await _keep_all(case)
+    if plan.keep:
+        return await _keep_and_relay(case)
+    answer = await make_answer(case, await hand_over(case))
+    _tell_of(answer, case)
+    return _outcome(case, answer)
+
+
+async def _keep_all(case: Case) -> Outcome:
+    """Nothing goes on: everybody's copy is held, but for those who have theirs already."""
+    taken = taken_over(case.transaction.queue_id)
+    each = (taken,) * len(case.plan.held)
+    if not each:
+        await conclude(case)
+        return Outcome(reply=taken, word=Word.RELAYED)
+    held = compose(case.transaction, case.judgement, case.to_keep, case.ports, case.setting)
+    await keep(held, case.transaction, case.judgement, case.to_keep, case.ports)
+    if case.to_keep.passed:
+        await _settle(case, held, Answer(replies=each, got=(), takes_held=True))
+    await conclude(case)
+    return Outcome(reply=taken, word=Word.HELD, held_id=held.id, each=each)
+
+
+async def _keep_and_relay(case: Case) -> Outcome:
     """Store first, as `pending`; then deliver; then say in the row how that ended."""
-    held = compose(transaction, judgement, plan, ports, setting)
-    # A child's call for help is not delayed for want of a copy (promise 6).
-    is_protected = all(disposition.is_protected for disposition in judgement.dispositions)
-    may_have_row = True
-    is_missed = False
+    transaction, judgement, plan, ports = case.transaction, case.judgement, case.to_keep, case.ports
+    held = compose(transaction, judgement, plan, ports, case.setting)
+    kept = await keep_unless_protected(held, transaction, judgement, plan, ports)
     try:
-        async with asyncio.timeout(PROTECTED_S if is_protected else None):
-            await keep(held, transaction, judgement, plan, ports)
-    except (SpoolUnavailable, StoreUnavailable, TimeoutError) as error:
-        if not is_protected:
-            raise
-        events.evidence_missed(transaction.queue_id, error)
-        may_have_row = isinstance(error, TimeoutError)
-        is_missed = True
-    try:
-        reply = await _relay(transaction, plan, delivery, ports, setting)
-        # Must: the next hop has spoken, and no clock of ours may turn its word into another.
-        budget.reschedule(None)
+        answer = await make_answer(case, await hand_over(case))
     except BaseException as error:
         if isinstance(error, NextHopUnavailable) and error.may_have_accepted:
             events.dup_risk(transaction.queue_id, held.id, "no reply to the final dot")
-        if may_have_row:
+        if kept.may_have_row:
             await settle_one(held, None, (), "withdraw", ports)
         raise
-    if is_missed and reply.is_positive:
-        row = held.id if may_have_row else None
-        remember_alert(transaction, judgement, ports, held_id=row)
-    if not may_have_row:
-        return Outcome(reply=reply, word=_word_for(reply))
-    if not reply.is_positive:
-        await settle_one(held, None, (), "withdraw", ports)
-        return Outcome(reply=reply, word=_word_for(reply))
-    await settle_one(held, Act.DELIVER, _rows(transaction, plan.passed, held), "deliver", ports)
-    if plan.held:
-        await settle_one(held, Act.TAKE, _rows(transaction, plan.held, held), "take", ports)
-    word = Word.HELD if plan.held else Word.RELAYED
-    return Outcome(reply=reply, word=word, held_id=held.id)
+    if kept.is_missed:
+        _tell_of(answer, case, held_id=held.id if kept.may_have_row else None)
+    is_kept = kept.may_have_row and await _settle(case, held, answer)
+    return _outcome(case, answer, held_id=held.id if is_kept else "")
 
 
-def _rows(
-    transaction: Transaction, positions: tuple[int, ...], held: HeldMessage
-) -> tuple[str, ...]:
-    """The addresses at these positions that have a row."""
-    rows = {recipient.address for recipient in held.recipients}
-    addresses = (transaction.envelope.recipients[i].address for i in positions)
-    return tuple(address for address in addresses if address in rows)
+async def _settle(case: Case, held: HeldMessage, answer: Answer) -> bool:
+    """Say in the row how the message ended for each recipient; False when nothing of it is left.
 
-
-async def _relay(
-    transaction: Transaction, plan: Plan, delivery: Delivery, ports: Ports, setting: Setting
-) -> Reply:
-    """Send the message on for the recipients that pass; return the next hop's reply in its own
-    words, with our queue id behind them.
-
-    A next hop that closed before DATA is asked anew, once.
+    A copy that goes back to the client is none of ours: it is judged and kept anew when it returns.
     """
-    started = time.perf_counter()
-    reply = await _hand_over(transaction, plan, delivery, ports, setting)
-    metrics.took("relay", time.perf_counter() - started)
-    return reply.naming(transaction.queue_id)
+    taken = case.plan.held if answer.takes_held else ()
+    actions = [disposition.action for disposition in case.judgement.dispositions]
+    if not taken and not any(actions[i] is Action.FLAG for i in answer.got):
+        await settle_one(held, None, (), "withdraw", case.ports)
+        return False
+    rows = [recipient.address for recipient in held.recipients]
+    done: set[str] = set()
+    can_now = True
+    for positions, act, word in (
+        ((*answer.got, *case.had), Act.DELIVER, "deliver"),
+        (taken, Act.TAKE, "take"),
+    ):
+        wanted = {case.transaction.envelope.recipients[i].address for i in positions} - done
+        listed = tuple(address for address in rows if address in wanted)
+        can_now = await settle_one(held, act, listed, word, case.ports, can_now=can_now)
+        done |= wanted
+    if rest := tuple(address for address in rows if address not in done):
+        await settle_one(held, None, rest, "withdraw", case.ports, can_now=can_now)
+    return True
 
 
-async def _hand_over(
-    transaction: Transaction, plan: Plan, delivery: Delivery, ports: Ports, setting: Setting
-) -> Reply:
-    passed = tuple(transaction.envelope.recipients[i] for i in plan.passed)
-    head = head_for(transaction, passed, setting)
-    try:
-        if plan.held:
-            await delivery.reset()
-            refusal = await _introduce(delivery, transaction.envelope.sender, passed)
-            if refusal is not None:
-                return refusal
-        return (await delivery.data(head, transaction.raw))[0]
-    except NextHopUnavailable as error:
-        # Must: who logged in did so on that connection, and no other may be taken for theirs.
-        if error.may_have_accepted or transaction.session.auth:
-            raise
-    fresh = await ports.next_hop.open(transaction.session, transaction.queue_id)
-    try:
-        refusal = await _introduce(fresh, transaction.envelope.sender, passed)
-        if refusal is not None:
-            return refusal
-        return (await fresh.data(head, transaction.raw))[0]
-    finally:
-        await fresh.close()
+def _tell_of(answer: Answer, case: Case, held_id: HeldId | None = None) -> None:
+    """See to the alert about what was delivered and has no row of its own, or perhaps none."""
+    if answer.got and case.setting.mode is Mode.ENFORCE:
+        remember_alert(case.transaction, case.judgement, case.ports, held_id=held_id)
 
 
-async def _introduce(
-    delivery: Delivery, sender: Path, recipients: tuple[Path, ...]
-) -> Reply | None:
-    """Send MAIL and RCPTs again; a refusal now, of what was accepted before, is 451 for all."""
-    reply = await delivery.mail(sender.argument)
-    for path in recipients:
-        if not reply.is_positive:
-            return NEXT_HOP_DOWN
-        reply = await delivery.rcpt(path.argument)
-    return None if reply.is_positive else NEXT_HOP_DOWN
-
-
-def head_for(transaction: Transaction, passed: tuple[Path, ...], setting: Setting) -> bytes:
-    """The `Received:` line to put in front of what goes to `passed`; empty when switched off."""
-    if not setting.adds_received:
-        return b""
-    return received_line(
-        transaction.session,
-        transaction.queue_id,
-        passed,
-        hostname=setting.hostname,
-        now=transaction.received,
-    )
-
-
-def _word_for(reply: Reply) -> Word:
-    if reply.is_positive:
-        return Word.RELAYED
-    return Word.REFUSED if reply.is_permanent else Word.DEFERRED
+def _outcome(case: Case, answer: Answer, held_id: str = "") -> Outcome:
+    held_id = held_id or answer.held_id
+    is_held = bool(case.plan.held) and answer.takes_held
+    word = Word.HELD if is_held else Word.of(answer.replies)
+    if not case.answers_each:
+        return Outcome(reply=answer.replies[0], word=word, held_id=held_id)
+    said = dict(zip(case.plan.passed, answer.replies, strict=True))
+    taken = taken_over(case.transaction.queue_id)
+    each = tuple(said.get(i, taken) for i in range(len(case.judgement.dispositions)))
+    return Outcome(reply=each[0], word=word, held_id=held_id, each=each)

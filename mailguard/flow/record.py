@@ -6,7 +6,7 @@ from enum import StrEnum
 from mailguard import events, metrics
 from mailguard.flow.setting import Ports, Setting
 from mailguard.mail.envelope import Transaction
-from mailguard.mail.reply import Reply
+from mailguard.mail.reply import Replies, Reply
 from mailguard.policy.disposition import strictest
 from mailguard.policy.judge import Judgement
 from mailguard.ports import LedgerRow
@@ -14,14 +14,25 @@ from mailguard.scan.finding import acting_symbols
 
 
 class Word(StrEnum):
-    """What became of a transaction, in one word."""
+    """What became of a transaction, in one word.
 
-    RELAYED = "relayed"
+    Where each recipient has a reply of its own (LMTP), the first of these that is true of any: what
+    somebody has to see to, then what has arrived, then what is still to come.
+    """
+
     HELD = "held"
     """At least one recipient's copy is in quarantine."""
 
-    REFUSED = "refused"
+    RELAYED = "relayed"
     DEFERRED = "deferred"
+    REFUSED = "refused"
+
+    @classmethod
+    def of(cls, replies: Replies) -> "Word":
+        """Of what was not held and had these replies."""
+        if any(reply.is_positive for reply in replies):
+            return cls.RELAYED
+        return cls.REFUSED if all(reply.is_permanent for reply in replies) else cls.DEFERRED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +42,14 @@ class Outcome:
     reply: Reply
     word: Word
     held_id: str = ""
+    each: Replies = ()
+    """For each recipient, where they have replies of their own; `reply` is then the first."""
+
+    def replies(self, transaction: Transaction) -> Replies:
+        """What its client is to be told: an LMTP client something about each recipient."""
+        if transaction.session.protocol != "lmtp":
+            return (self.reply,)
+        return self.each or (self.reply,) * len(transaction.envelope.recipients)
 
 
 def record(
@@ -67,6 +86,7 @@ def record(
             unscanned=unscanned,
             size=transaction.raw.size,
             ms=ms,
+            ident="" if unlisted else transaction.session.ident,
         )
     )
     metrics.judged(

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from mailguard import events
 from mailguard.errors import NextHopUnavailable, StoreUnavailable
 from mailguard.flow.advise import Advice, Advise, Give
-from mailguard.flow.receive import head_for
+from mailguard.flow.handover import head_for
 from mailguard.flow.setting import Setting
 from mailguard.mail.envelope import Transaction
 from mailguard.mail.reply import NEXT_HOP_DOWN, Replies
@@ -33,7 +33,8 @@ async def receive_own(
     """Pass on a message with a good key, without judgement or ledger row; hand any other, and one
     whose key cannot be looked up now, to `otherwise`.
 
-    The key is used up by it, and good again unless the next hop says 2xx.
+    The key is used up by it, and good again unless the next hop says 2xx. A mail of ours has one
+    recipient, so that there is one reply whatever the client and the next hop speak.
     """
     message_id = await _recognise(transaction, mails, clock)
     if not message_id:

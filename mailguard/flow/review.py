@@ -12,7 +12,7 @@ from mailguard.quarantine.held import CLOSABLE, Act, HeldMessage, State
 async def release(
     held_id: str, *, by: str, reason: str, recipients: Sequence[str] = (), ports: ReviewPorts
 ) -> HeldMessage:
-    """Ask for delivery to `recipients` (all that are held when empty).
+    """Ask for delivery to `recipients` (all that are held or undeliverable when empty).
 
     The relay's service sends it; see :mod:`mailguard.flow.release`. Raises UserError and its kinds.
     """
@@ -29,8 +29,9 @@ async def confirm(
 async def close(
     held_id: str, *, by: str, reason: str, recipients: Sequence[str] = (), ports: ReviewPorts
 ) -> HeldMessage:
-    """Note that somebody has looked at what was delivered or sealed, and is done with it: it stays
-    where it is. Raises UserError and its kinds, also for what still waits for a decision."""
+    """Note that somebody has looked at what was delivered, sealed or undeliverable, and is done
+    with it: it stays where it is. Raises UserError and its kinds, also for what still waits for a
+    decision."""
     return await _decide(held_id, Act.CLOSE, by, reason, recipients, ports)
 
 
@@ -40,7 +41,7 @@ async def _decide(
     if not reason.strip():
         raise UserError("a reason is needed: say in a few words why")
     held = await ports.held.by_id(held_id)
-    if held.state is State.SEALED and act is not Act.CLOSE:
+    if (held.sealed or held.state is State.SEALED) and act is not Act.CLOSE:
         raise IllegalTransition(
             f"{held_id} is sealed: nobody may open, release or confirm it here. "
             "Call the safeguarding lead; the police decide what becomes of it."
@@ -55,7 +56,7 @@ async def _decide(
 
 
 _OPEN = {
-    Act.RELEASE: {State.HELD},
+    Act.RELEASE: {State.HELD, State.UNDELIVERABLE},
     Act.CONFIRM: {State.HELD, State.DELIVERED},
     # Held ones too: they are then what it is refused for, and nobody believes all is done.
     Act.CLOSE: {State.HELD, *CLOSABLE},

@@ -1,12 +1,22 @@
 """What flow works with: the ports of one listener, and how this school wants things done."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from mailguard.policy.visibility import Parties
-from mailguard.ports import AuditEntry, Clock, HeldStore, Judge, Ledger, NextHop, Spool
+from mailguard.ports import (
+    AuditEntry,
+    Clock,
+    HeldStore,
+    Judge,
+    Ledger,
+    NextHop,
+    Receipts,
+    ReleaseKeys,
+    Spool,
+)
 from mailguard.quarantine.held import Act, HeldId
 
 
@@ -37,10 +47,12 @@ class Unsettled:
     held_id: HeldId
     queue_id: str
     act: Act | None
-    """None withdraws the row."""
+    """None withdraws the copies of `addresses`, or where none is named the whole message."""
 
     addresses: tuple[str, ...]
     entry: AuditEntry
+    folder: str
+    """Of its files, which may be there still when the row is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,15 @@ class Unkept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """What makes a released message known again to the milter that held it."""
+
+    keys: ReleaseKeys
+    secret: Callable[[], Awaitable[bytes]]
+    """What keys are signed under. Raises StoreUnavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The world, as one listener's transactions meet it."""
 
@@ -68,12 +89,16 @@ class Ports:
     ledger: Ledger
     clock: Clock
     next_hop: NextHop
+    receipts: Receipts
     new_id: Callable[[], HeldId]
     unsettled: list[Unsettled] = field(default_factory=list)
     """Shared by all listeners of a process; :func:`mailguard.flow.settle.settle` empties it."""
 
     unkept: list[Unkept] = field(default_factory=list)
     """Shared likewise; :func:`mailguard.flow.alert.owe_unkept` empties it."""
+
+    keyring: Keyring | None = None
+    """For what is released; None where the next hop asks no milter of ours about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

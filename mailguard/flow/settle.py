@@ -24,7 +24,7 @@ class Reconciled:
     """What :func:`reconcile` found."""
 
     adopted: int
-    """Folders without a row, now held."""
+    """Folders without a row, which now have one."""
 
     settled: int
     """Rows whose transaction never ended, now held."""
@@ -40,8 +40,7 @@ async def settle(ports: Ports) -> None:
     """Try again what the database could not take when its transaction ended."""
     for change in list(ports.unsettled):
         try:
-            held = await ports.held.by_id(change.held_id)
-            await apply_change(change, held.folder, ports)
+            await apply_change(change, ports)
         except (StoreUnavailable, SpoolUnavailable) as error:
             events.unsettled(change.queue_id, change.held_id, error)
             continue
@@ -57,7 +56,8 @@ async def reconcile(ports: Ports, *, before: datetime | None = None) -> Reconcil
 
     A folder without a row belongs to a sender who never got its 250 and has sent, or will send, it
     again; a `pending` row to a transaction whose end nobody knows. Both are kept, held and marked
-    `dup_risk`: a reviewer loses nothing and is told that it may have arrived as well.
+    `dup_risk`: a reviewer loses nothing and is told that it may have arrived as well. What the
+    evidence says is undeliverable becomes that again.
     """
     leftovers = await ports.spool.sweep() if before is None else 0
     known, folders = await ports.held.inventory(), set(await ports.spool.folders())
@@ -89,7 +89,13 @@ class _Orphan(Enum):
 
 async def _look_at(folder: str, before: datetime | None, ports: Ports) -> _Orphan:
     try:
-        held = held_from_evidence(await ports.spool.evidence_at(folder))
+        try:
+            held = held_from_evidence(await ports.spool.evidence_at(folder))
+        except EvidenceDamaged as error:
+            # A poisoned folder stops nothing else, now or at the next start.
+            if await ports.spool.set_aside(folder):
+                events.evidence_set_aside(folder, error)
+            return _Orphan.LEFT
         if held.school not in (ports.held.school, TEST_SCHOOL):
             # Adopting it here would put it where that school's reviewers do not look.
             raise EvidenceDamaged(f"belongs to the school with the id {held.school!r}")
@@ -102,7 +108,7 @@ async def _look_at(folder: str, before: datetime | None, ports: Ports) -> _Orpha
     except StoreUnavailable:
         raise
     except MailGuardError as error:
-        # A poisoned folder stops nothing else; `check` goes on naming it.
+        # One folder that cannot be dealt with now stops no other.
         events.evidence_unreadable(folder, error)
         return _Orphan.LEFT
     return _Orphan.ADOPTED

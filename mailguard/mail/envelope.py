@@ -38,10 +38,10 @@ class Session:
     """0 when unknown."""
 
     helo: str
-    """The argument of HELO or EHLO; bytes outside printable ASCII are written ``\\xNN``."""
+    """The argument of HELO, EHLO or LHLO; bytes outside printable ASCII are written ``\\xNN``."""
 
     esmtp: bool
-    """True after EHLO."""
+    """True after EHLO or LHLO."""
 
     name: str = ""
     """The client's verified host name, as a machine we trust says; we look up none."""
@@ -62,8 +62,9 @@ class Session:
     """The name under which the client has authenticated."""
 
     protocol: str = "smtp"
-    """How the message came to us: ``smtp``, or ``milter`` when a mail server asked about it. Then
-    its bytes are as that mail server has them, which may have changed line ends."""
+    """How the message came to us: ``smtp``; ``lmtp``, where each recipient gets a reply of its own
+    (RFC 2033); or ``milter`` when a mail server asked about it. Then its bytes are as that mail
+    server has them, which may have changed line ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

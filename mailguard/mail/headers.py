@@ -11,11 +11,18 @@ from mailguard.mail.envelope import Path, QueueId, Session
 HOPS = 50
 """`Received:` lines beyond which a message is in a loop. Postfix's `hopcount_limit`."""
 
+OWN_HOPS = 10
+"""Of those, lines that this MailGuard wrote itself. Out, back by a mailing list and on to somebody
+else takes three; a rule of a mail provider that sends everything round takes all there are."""
+
 _HELO_LENGTH = 255
 """A domain's largest length (RFC 1035 §2.3.4)."""
 
 _PATH_LENGTH = 256
 """A path's largest length (RFC 5321 §4.5.3.1.3); a longer one would need folding of its own."""
+
+_OURS = "(MailGuard)"
+"""A comment behind our host name: other programs on this machine write the same name."""
 
 # What a domain or an address literal consists of. A space, bracket or semicolon from HELO could
 # otherwise write the rest of the line.
@@ -37,11 +44,13 @@ def received_line(
     helo = _NOT_DOMAIN.sub("?", session.helo[:_HELO_LENGTH]) or "unknown"
     # RFC 3848: what came by TLS or with a login says so.
     protocol = "ESMTP" if session.esmtp else "SMTP"
-    if session.esmtp:
+    if session.protocol == "lmtp":
+        protocol = "LMTP"
+    if protocol != "SMTP":
         protocol += ("S" if session.tls else "") + ("A" if session.auth else "")
     return (
         f"Received: from {helo} ({_literal(session.peer)})\r\n"
-        f"\tby {hostname} (MailGuard) with {protocol} id {queue_id}{_for(recipients)};\r\n"
+        f"\tby {hostname} {_OURS} with {protocol} id {queue_id}{_for(recipients)};\r\n"
         f"\t{_date(now.replace(microsecond=0))}\r\n"
     ).encode("ascii")
 
@@ -50,6 +59,16 @@ def count_received(head: bytes) -> int:
     """How many ``Received:`` lines the header block at the start of `head` has: hops so far."""
     block, _, _ = (b"\r\n" + head).partition(b"\r\n\r\n")
     return block.lower().count(b"\nreceived:")
+
+
+def is_looping(head: bytes, hostname: str, hops: int = HOPS) -> bool:
+    """Whether the message with this header block goes round: it has passed too many machines (RFC
+    5321 §6.3), or this one too often. Lines may have been folded anew on the way."""
+    if count_received(head) > hops:
+        return True
+    block = head.partition(b"\r\n\r\n")[0].lower()
+    own = f"by {hostname.lower()} {_OURS.lower()} with".encode()
+    return _OURS.lower().encode() in block and b" ".join(block.split()).count(own) >= OWN_HOPS
 
 
 @lru_cache(maxsize=2)

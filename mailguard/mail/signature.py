@@ -92,11 +92,29 @@ def read_key(raw: Raw) -> Key | None:
 
 def verify(key: Key, envelope: Envelope, secret: bytes, now: datetime) -> bool:
     """Whether we signed this for exactly this envelope, at most 24 hours before `now`."""
-    age = timedelta(seconds=int(now.astimezone(UTC).timestamp()) - key.at)
-    if not -TOLERANCE <= age <= VALID:
+    if not is_current(key.at, now):
         return False
     wanted = _mac(secret, key.message_id.encode(), envelope, key.body, key.at)
     return hmac.compare_digest(wanted, key.mac.encode())
+
+
+def is_current(at: int, now: datetime) -> bool:
+    """Whether what was signed at `at` (Unix seconds) is still good at `now`."""
+    age = timedelta(seconds=int(now.astimezone(UTC).timestamp()) - at)
+    return -TOLERANCE <= age <= VALID
+
+
+def addresses_of(envelope: Envelope) -> tuple[bytes, ...]:
+    """Sender and recipients as they are signed: their parameters may change on the way."""
+    addresses = (envelope.sender.address, *(path.address for path in envelope.recipients))
+    return tuple(address.encode("utf-8", "surrogatepass") for address in addresses)
+
+
+def mac_of(secret: bytes, *parts: bytes) -> str:
+    """The HMAC over a list of parts, in hex."""
+    # Lengths first: no two lists of parts may read alike.
+    text = b"".join(b"%d:%s" % (len(part), part) for part in parts)
+    return hmac.new(secret, text, hashlib.sha256).hexdigest()
 
 
 def _only_message_id(head: bytes) -> bytes | None:
@@ -106,14 +124,11 @@ def _only_message_id(head: bytes) -> bytes | None:
 
 
 def _mac(secret: bytes, message_id: bytes, envelope: Envelope, body: bytes, at: int) -> bytes:
-    addresses = (envelope.sender.address, *(path.address for path in envelope.recipients))
-    parts = (
+    return mac_of(
+        secret,
         b"key v=1",
         message_id,
-        *(address.encode("utf-8", "surrogatepass") for address in addresses),
+        *addresses_of(envelope),
         hashlib.sha256(body).digest(),
         b"%d" % at,
-    )
-    # Lengths first: no two lists of parts may read alike.
-    text = b"".join(b"%d:%s" % (len(part), part) for part in parts)
-    return hmac.new(secret, text, hashlib.sha256).hexdigest().encode("ascii")
+    ).encode("ascii")

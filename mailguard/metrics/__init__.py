@@ -20,6 +20,7 @@ from mailguard.errors import (
 from mailguard.metrics.catalogue import (
     ALERT_OVERDUE,
     ALERTS,
+    ANSWERED_AGAIN,
     BUILD_INFO,
     CANARY_LAST_RUN,
     CANARY_OK,
@@ -28,6 +29,7 @@ from mailguard.metrics.catalogue import (
     DATABASE_UP,
     DIGEST_OVERDUE,
     FAILED,
+    FAILOVERS,
     HELD,
     JOB_FAILURES,
     LEDGER_LOST,
@@ -44,6 +46,7 @@ from mailguard.metrics.catalogue import (
     SCAN_WORKER_DEATHS,
     STEP,
     SUPERVISOR_SEEN,
+    UNDELIVERABLE,
     UNREAD,
 )
 from mailguard.metrics.keeping import (
@@ -108,6 +111,11 @@ def next_hop_replied(command: str, code: int) -> None:
     add(REPLIES, command, str(code))
 
 
+def next_hop_failed_over() -> None:
+    """A host of a next hop was passed over, since it could not be reached."""
+    add(FAILOVERS)
+
+
 def connection_opened(listener: str) -> None:
     """A client was let in."""
     if (series := series_of(CONNECTIONS, listener)) is not None:
@@ -125,6 +133,11 @@ def connection_refused(listener: str, code: int) -> None:
     add(REFUSED_CONNECTIONS, listener, str(code))
 
 
+def answered_again() -> None:
+    """A message was given the reply that its client had not read."""
+    add(ANSWERED_AGAIN)
+
+
 def scan_worker_died(reason: str) -> None:
     """A judging process was killed or died."""
     add(SCAN_WORKER_DEATHS, reason)
@@ -133,6 +146,11 @@ def scan_worker_died(reason: str) -> None:
 def release_ended(outcome: str) -> None:
     """An attempt to send a released message ended: released, refused, delayed, failed."""
     add(RELEASES, outcome)
+
+
+def undeliverable(listener: str) -> None:
+    """A message could not be delivered to everybody."""
+    add(UNDELIVERABLE, listener)
 
 
 def own_mail_ended(kind: str, standing: str) -> None:

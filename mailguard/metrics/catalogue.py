@@ -77,6 +77,15 @@ FAILED = _counter(
 REPLIES = _counter(
     "next_hop_replies", "Replies of the next hop, by command and code.", "command", "code"
 )
+FAILOVERS = _counter(
+    "next_hop_failovers",
+    "Connections to the next hop for which one of its hosts was passed over, since it could not be"
+    " reached.",
+)
+ANSWERED_AGAIN = _counter(
+    "answered_again",
+    "Messages that came once more since their client had not read the reply, and only got that.",
+)
 CONNECTIONS = _gauge("connections", "Clients connected now.", "listener", kind=Kind.SUM)
 REFUSED_CONNECTIONS = _counter(
     "refused_connections",
@@ -92,6 +101,11 @@ RELEASES = _counter(
     "Attempts to send what a reviewer released, by how they ended.",
     "outcome",
     zeroes=("released", "refused", "delayed", "failed"),
+)
+UNDELIVERABLE = _counter(
+    "undeliverable",
+    "Messages that the next hop took for some of their recipients and refused for others.",
+    "listener",
 )
 HELD = _gauge("held", "Messages in quarantine now.", "state", "level")
 OWN_MAIL = _counter("own_mail", "Mails of MailGuard's own, by how they ended.", "kind", "standing")

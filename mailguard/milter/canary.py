@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mailguard.mail.canary import SINK
 from mailguard.milter import codec
-from mailguard.milter.dialogue import NEEDED, WANTED
+from mailguard.milter.dialogue import NEEDED, NEEDED_FOR_KEYS, WANTED
 from mailguard.milter.frame import BadPacket, Frames, packet
 
 PATIENCE_S = 30.0
@@ -64,7 +64,7 @@ async def _ask(
     raw: bytes,
 ) -> str:
     frames = Frames()
-    writer.write(codec.offer(codec.VERSION, NEEDED, WANTED, {}))
+    writer.write(codec.offer(codec.VERSION, NEEDED | NEEDED_FOR_KEYS, WANTED, {}))
     command, data = await _next(reader, frames)
     if command != b"O" or codec.read_offer(data).options != WANTED:
         return "It does not agree to what a self-test needs: is that MailGuard?"

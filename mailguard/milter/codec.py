@@ -20,6 +20,7 @@ class Action(IntFlag):
     """What a filter may ask the mail server to do (SMFIF)."""
 
     DELETE_RECIPIENT = 0x08
+    CHANGE_HEADERS = 0x10
     CHOOSE_MACROS = 0x100
 
 
@@ -66,7 +67,7 @@ class Connect:
 
 _OFFER = struct.Struct("!III")
 _PORT = struct.Struct("!H")
-_STAGE = struct.Struct("!I")
+_NUMBER = struct.Struct("!I")
 
 
 def read_offer(data: bytes) -> Offer:
@@ -122,7 +123,7 @@ def read_macros(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
 
 def offer(version: int, actions: int, options: int, macros: dict[int, bytes]) -> bytes:
     """SMFIC_OPTNEG from our side; `macros` names those that are wanted, for each stage."""
-    lists = b"".join(_STAGE.pack(stage) + names + b"\0" for stage, names in macros.items())
+    lists = b"".join(_NUMBER.pack(stage) + names + b"\0" for stage, names in macros.items())
     return packet(b"O", _OFFER.pack(version, actions, options) + lists)
 
 
@@ -136,6 +137,11 @@ PROGRESS = packet(b"p")
 def delete_recipient(path: bytes) -> bytes:
     """SMFIR_DELRCPT, with the path as RCPT had it."""
     return packet(b"-", path + b"\0")
+
+
+def remove_header(name: bytes) -> bytes:
+    """SMFIR_CHGHEADER that takes the first header of this name out."""
+    return packet(b"m", _NUMBER.pack(1) + name + b"\0" + b"\0")
 
 
 def reply_code(reply: Reply) -> bytes:

@@ -8,6 +8,7 @@ from typing import cast
 from mailguard import events, metrics
 from mailguard.flow.advise import Advice
 from mailguard.mail.envelope import Transaction
+from mailguard.mail.release_key import NAME as RELEASE_KEY
 from mailguard.mail.reply import LOCAL_ERROR
 from mailguard.milter import codec
 from mailguard.milter.dialogue import Dialogue, Refused
@@ -201,4 +202,5 @@ def encode(advice: Advice, named: Mapping[bytes, bytes]) -> bytes:
     if advice.discard:
         return codec.DISCARD
     removals = (codec.delete_recipient(named[path.argument]) for path in advice.without)
-    return b"".join(removals) + codec.ACCEPT
+    key = codec.remove_header(RELEASE_KEY) if advice.removes_key else b""
+    return b"".join(removals) + key + codec.ACCEPT

@@ -27,6 +27,9 @@ from mailguard.ports import Clock
 NEEDED = Action.DELETE_RECIPIENT
 """Without it a message could not be held for some and passed on for others."""
 
+NEEDED_FOR_KEYS = Action.CHANGE_HEADERS
+"""Without it the key of a released message would stay in the recipient's copy."""
+
 WANTED = (
     Option.LEADING_SPACE
     | Option.NO_UNKNOWN
@@ -109,13 +112,14 @@ class Dialogue:
 
     def _negotiate(self, data: bytes) -> bytes:
         theirs = codec.read_offer(data)
-        if theirs.version < codec.OLDEST or not theirs.actions & NEEDED:
+        needed = NEEDED | (NEEDED_FOR_KEYS if self._settings.removes_keys else Action(0))
+        if theirs.version < codec.OLDEST or needed & ~theirs.actions:
             raise BadPacket("offer")
         self._options = theirs.options & WANTED
         chosen = theirs.actions & Action.CHOOSE_MACROS
         return codec.offer(
             min(theirs.version, codec.VERSION),
-            NEEDED | chosen,
+            needed | chosen,
             self._options,
             MACROS if chosen else {},
         )

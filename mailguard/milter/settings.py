@@ -23,6 +23,9 @@ class MilterSettings:
     servers: tuple[Network, ...]
     """Mail servers that may connect over TCP. Over a Unix socket, its mode decides."""
 
+    removes_keys: bool = False
+    """What is released comes back here, with a key for the mail server to take out again."""
+
     message_bytes: int = 50 << 20
     recipients: int = 1000
     connections: int = 200

@@ -1,7 +1,8 @@
 """What a school may decide about its mail, and what it may not."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from mailguard.errors import ConfigError
 from mailguard.policy.directory import Directory
@@ -30,6 +31,17 @@ class Policy:
 
     unscanned: Mapping[str, Level] = field(default_factory=dict)
     """By reason, instead of :data:`UNSCANNED_LEVELS`."""
+
+    counted: frozenset[Category] | None = None
+    """The only categories that count, beside what is sealed; None: all."""
+
+    decided: frozenset[str] = frozenset()
+    """Symbols that a person has decided about, and which do not count any more; what seals does."""
+
+    def for_released(self, symbols: Iterable[str] = ()) -> Self:
+        """The same for what a reviewer has released: everything but malware and sealed imagery
+        has been decided about, and of malware the `symbols` that the reviewer was shown."""
+        return replace(self, counted=frozenset({Category.MALWARE}), decided=frozenset(symbols))
 
     def __post_init__(self) -> None:
         if problems := tuple(_check_actions(self.actions)):

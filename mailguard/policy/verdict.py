@@ -98,13 +98,16 @@ def weigh(report: ScanReport, relationship: Relationship, policy: Policy) -> Ver
 
 
 def _weigh_all(report: ScanReport, relationship: Relationship, policy: Policy) -> Iterator[_Weight]:
-    counted = COUNTED.get((relationship.author, relationship.recipient))
+    counted = _counted(relationship, policy)
     for finding in report.findings:
-        if finding.symbol.status is not Status.STABLE:
+        symbol = finding.symbol
+        if symbol.status is not Status.STABLE:
             continue
-        if counted is None or finding.symbol.category in counted or finding.symbol.seals:
+        if symbol.name in policy.decided and not symbol.seals:
+            continue
+        if counted is None or symbol.category in counted or symbol.seals:
             yield from _weigh_finding(finding, relationship)
-    if relationship.author is Group.SPOOFED:
+    if relationship.author is Group.SPOOFED and (counted is None or Category.PHISHING in counted):
         yield _Weight(
             category=Category.PHISHING,
             level=Level.FLAG,
@@ -115,6 +118,13 @@ def _weigh_all(report: ScanReport, relationship: Relationship, policy: Policy) -
     if counted is None or Category.UNSCANNED in counted:
         for unscanned in report.unscanned:
             yield _weigh_unscanned(unscanned.reason, relationship, policy)
+
+
+def _counted(relationship: Relationship, policy: Policy) -> frozenset[Category] | None:
+    """The only categories that count; None for all."""
+    limits = (COUNTED.get((relationship.author, relationship.recipient)), policy.counted)
+    known = [limit for limit in limits if limit is not None]
+    return frozenset.intersection(*known) if known else None
 
 
 def _weigh_finding(finding: Finding, relationship: Relationship) -> Iterator[_Weight]:

@@ -2,9 +2,18 @@
 
 from mailguard.ports.carrying import Delivery, NextHop
 from mailguard.ports.judging import Extractor, Judge
-from mailguard.ports.keeping import AuditEntry, AuditLog, HeldStore, Ledger, LedgerRow, Spool
+from mailguard.ports.keeping import (
+    AuditEntry,
+    AuditLog,
+    HeldStore,
+    Ledger,
+    LedgerRow,
+    ReleaseKeys,
+    Spool,
+)
 from mailguard.ports.machine import Clock, Lock
-from mailguard.ports.telling import CanaryRun, CanaryStore, Counts, Figures, OwnMailStore
+from mailguard.ports.remembering import Receipts, UnreadReply
+from mailguard.ports.telling import CanaryRun, CanaryStore, Counts, Figures, OwnMailStore, Traffic
 
 __all__ = [
     "AuditEntry",
@@ -23,5 +32,9 @@ __all__ = [
     "Lock",
     "NextHop",
     "OwnMailStore",
+    "Receipts",
+    "ReleaseKeys",
     "Spool",
+    "Traffic",
+    "UnreadReply",
 ]

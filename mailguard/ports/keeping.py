@@ -37,6 +37,10 @@ class Spool(Protocol):
         """Delete both files and their folder. Missing ones are not an error."""
         ...
 
+    async def set_aside(self, folder: str) -> bool:
+        """Move a folder that makes no sense to where only people look; False when it is gone."""
+        ...
+
     async def has_room(self) -> bool:
         """Whether a message of the largest allowed size would still fit."""
         ...
@@ -59,8 +63,8 @@ class AuditEntry:
     """A person's name for decisions, ``mailguard`` for what the system did."""
 
     action: str
-    """hold, flag, seal, release, confirm, released, refused, export, purge, withdraw,
-    configuration, …"""
+    """hold, flag, seal, undeliverable, release, confirm, released, refused, export, purge,
+    withdraw, configuration, …"""
 
     subject: str
     """What it is about: a held id, or a file's fingerprint."""
@@ -125,8 +129,11 @@ class HeldStore(Protocol):
         somebody decided about it meanwhile."""
         ...
 
-    async def withdraw(self, held_id: HeldId, entry: AuditEntry) -> None:
-        """Delete a `pending` row whose transaction was answered otherwise."""
+    async def withdraw(
+        self, held_id: HeldId, entry: AuditEntry, addresses: Sequence[str] = ()
+    ) -> None:
+        """Delete a `pending` row whose transaction was answered otherwise; where `addresses` are
+        given, only their copies, if another's is left."""
         ...
 
     async def note_attempt(self, held_id: HeldId, at: datetime) -> bool:
@@ -170,6 +177,10 @@ class LedgerRow:
     ms: int
     """From the final dot to the verdict."""
 
+    ident: str = ""
+    """What the mail server that handed it over calls it: its own queue id, where it told us.
+    ``""`` for mail with a helpline: that server's log has addresses."""
+
 
 class Ledger(Protocol):
     """Rows for every judged message, written in groups; a crash may lose the last group."""
@@ -184,4 +195,26 @@ class AuditLog(Protocol):
 
     async def append(self, entry: AuditEntry) -> None:
         """Chain and commit one entry."""
+        ...
+
+
+class ReleaseKeys(Protocol):
+    """Which keys on released messages are good. All methods raise StoreUnavailable when the
+    database cannot do it now."""
+
+    async def issue(self) -> str:
+        """Make the token of one attempt to send a message. Durable on return."""
+        ...
+
+    async def is_good(self, token: str) -> bool:
+        """Whether it was issued and not used yet."""
+        ...
+
+    async def spend(self, token: str) -> bool:
+        """Use it up; False when it was not issued, or was used before. Of two at once only one
+        hears True."""
+        ...
+
+    async def give_back(self, token: str) -> None:
+        """The message was not taken after all: it is good once more."""
         ...

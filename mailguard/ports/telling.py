@@ -104,11 +104,26 @@ class Counts:
     message can be given totals without it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What passed in the last days, by who wrote to whom."""
+
+    relationships: Mapping[str, int]
+    """Messages by the ledger's relationship: ``pupil→staff``."""
+
+    is_whole: bool
+    """The ledger goes back to before that time. It does not while MailGuard is new."""
+
+
 class Figures(Protocol):
     """Counts for people. All methods raise StoreUnavailable when the database cannot do it now."""
 
     async def count(self, since: Mark) -> Counts:
         """What happened since then, in one snapshot."""
+        ...
+
+    async def traffic(self, days: int) -> Traffic:
+        """What passed in the last `days` days. They are counted, never read off the wall clock."""
         ...
 
 

@@ -121,6 +121,8 @@ def _held(held: HeldMessage) -> JsonObject:
                 "argument": _bytes(recipient.argument),
                 "relationship": recipient.relationship,
                 "state": recipient.state,
+                # Only where there is one: most are asked of nobody yet.
+                **({"reply": recipient.reply} if recipient.reply else {}),
             }
             for recipient in held.recipients
         ],
@@ -237,11 +239,14 @@ def _recipients(nodes: list[Any]) -> tuple[HeldRecipient, ...]:
 
 def _recipient(node: object) -> HeldRecipient:
     recipient = _checked(node, dict)
+    state = State(_field(recipient, "state", str))
     return HeldRecipient(
         address=_field(recipient, "address", str),
         argument=_field(recipient, "argument", str).encode("latin-1"),
         relationship=_field(recipient, "relationship", str),
-        state=State(_field(recipient, "state", str)),
+        state=state,
+        reply=_field(recipient, "reply", str) if "reply" in recipient else "",
+        bounced=state is State.UNDELIVERABLE,
     )
 
 

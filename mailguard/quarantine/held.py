@@ -47,8 +47,12 @@ class State(StrEnum):
     """The next hop took it; kept as evidence of a flag."""
 
     HELD = "held"
+    UNDELIVERABLE = "undeliverable"
+    """The next hop refused it for good after it had taken the message for others: the technician
+    sends it again, or closes it."""
+
     RELEASING = "releasing"
-    """A reviewer released it; the next hop has not yet taken it."""
+    """A person released it; the next hop has not yet taken it."""
 
     RELEASED = "released"
     CONFIRMED = "confirmed"
@@ -66,14 +70,18 @@ class Act(StrEnum):
     """The rest of a mixed transaction was delivered: the held part is now held."""
 
     DELIVER = "deliver"
+    BOUNCE = "bounce"
+    """The next hop refused for good what the sender can no longer be told of."""
+
     RELEASE = "release"
     SENT = "sent"
     REFUSE = "refuse"
-    """The next hop refused a released message for good."""
+    """The next hop refused for good what had been held and was released."""
 
     CONFIRM = "confirm"
     CLOSE = "close"
-    """A person has looked at what was delivered with a flag, or sealed, and is done with it."""
+    """A person has looked at what was delivered with a flag, sealed or undeliverable, and is done
+    with it."""
 
     EXPIRE = "expire"
 
@@ -84,19 +92,25 @@ DECISIONS = frozenset({Act.RELEASE, Act.CONFIRM, Act.CLOSE})
 TRANSITIONS: Mapping[tuple[State, Act], State] = {
     (State.PENDING, Act.TAKE): State.HELD,
     (State.PENDING, Act.DELIVER): State.DELIVERED,
+    (State.PENDING, Act.BOUNCE): State.UNDELIVERABLE,
     (State.HELD, Act.RELEASE): State.RELEASING,
     (State.HELD, Act.CONFIRM): State.CONFIRMED,
     (State.DELIVERED, Act.CONFIRM): State.CONFIRMED,
     (State.DELIVERED, Act.CLOSE): State.DELIVERED,
     (State.SEALED, Act.CLOSE): State.SEALED,
+    (State.UNDELIVERABLE, Act.RELEASE): State.RELEASING,
+    (State.UNDELIVERABLE, Act.CLOSE): State.UNDELIVERABLE,
     (State.RELEASING, Act.SENT): State.RELEASED,
     (State.RELEASING, Act.REFUSE): State.HELD,
+    (State.RELEASING, Act.BOUNCE): State.UNDELIVERABLE,
     (State.DELIVERED, Act.EXPIRE): State.PURGED,
+    (State.UNDELIVERABLE, Act.EXPIRE): State.PURGED,
     (State.RELEASED, Act.EXPIRE): State.PURGED,
     (State.CONFIRMED, Act.EXPIRE): State.PURGED,
 }
 """What is absent is policy too: no (HELD, EXPIRE), since mail that nobody has reviewed never
-disappears by itself, and nothing leads out of SEALED."""
+disappears by itself, and nothing leads out of SEALED. What is undeliverable expires only once it
+was closed: see :mod:`mailguard.quarantine.retention`."""
 
 CLOSABLE = frozenset(state for state, act in TRANSITIONS if act is Act.CLOSE)
 """States in which nothing has to be done any more, but somebody should have looked."""
@@ -105,6 +119,7 @@ STANDING: Mapping[State, str] = {
     State.PENDING: "is still being delivered",
     State.DELIVERED: "was delivered",
     State.HELD: "is held and waits for a decision",
+    State.UNDELIVERABLE: "was refused by the next hop",
     State.RELEASING: "is being released",
     State.RELEASED: "was released",
     State.CONFIRMED: "was confirmed",
@@ -116,6 +131,7 @@ STANDING: Mapping[State, str] = {
 DONE: Mapping[Act, str] = {
     Act.TAKE: "taken into quarantine",
     Act.DELIVER: "marked as delivered",
+    Act.BOUNCE: "marked as undeliverable",
     Act.RELEASE: "released",
     Act.SENT: "marked as sent",
     Act.REFUSE: "marked as refused",
@@ -124,6 +140,12 @@ DONE: Mapping[Act, str] = {
     Act.EXPIRE: "deleted",
 }
 """How each act reads to a reviewer, after "cannot be"."""
+
+_ADVICE: Mapping[tuple[State, Act], str] = {
+    (State.HELD, Act.CLOSE): " Release or confirm it.",
+    (State.UNDELIVERABLE, Act.CONFIRM): " Release or close it.",
+}
+"""What can be done instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,16 +168,26 @@ class HeldRecipient:
     relationship: str
     state: State
     reply: str = ""
-    """The next hop's last reply about it."""
+    """The next hop's last reply about it, since it was last released if ever."""
 
     decision: Decision | None = None
-    """The last release, confirmation or closing, by a person; None while there was none."""
+    """The last release, confirmation or closing, by a person; None while there was none. A release
+    that came to nothing, because the next hop refused the copy again, is taken back."""
+
+    bounced: bool = False
+    """The next hop refused it when the message came: nobody holds it back, and what is refused
+    again is `undeliverable` again."""
 
     @property
     def closed(self) -> Decision | None:
         """Who closed it, when and why; None while nobody has."""
         # No other decision leaves a copy in these states.
         return self.decision if self.state in CLOSABLE else None
+
+    @property
+    def refusal(self) -> Act:
+        """The act that records that the next hop refused to take it at its release, for good."""
+        return Act.BOUNCE if self.bounced else Act.REFUSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,12 +231,23 @@ class HeldMessage:
         made = [closing for closing in closings if closing is not None]
         return max(made, key=lambda each: each.at) if len(made) == len(closings) else None
 
+    @property
+    def is_bounced(self) -> bool:
+        """It is here only because the next hop refused it, and holds no copy for a reviewer."""
+        return all(recipient.bounced for recipient in self.recipients)
+
+    @property
+    def is_undelivered(self) -> bool:
+        """Whether the technician still has to see to a copy that the next hop refused."""
+        return any(r.state is State.UNDELIVERABLE and r.closed is None for r in self.recipients)
+
 
 ATTENTION = (
     State.SEALED,
     State.PENDING,
     State.RELEASING,
     State.HELD,
+    State.UNDELIVERABLE,
     State.CONFIRMED,
     State.RELEASED,
     State.DELIVERED,
@@ -227,8 +270,9 @@ def apply_to(
     """Apply `act` to the copies of `addresses`, all or none, and return the message as it is then.
 
     A release, confirmation or closing leaves `decision` with each copy. `reply`, if any, becomes
-    the next hop's last. Raises IllegalTransition, naming who decided what and when; UnknownItem for
-    an address that is no recipient; UserError when there is no address at all.
+    the next hop's last; a release forgets the one before. Raises IllegalTransition, naming who
+    decided what and when; UnknownItem for an address that is no recipient; UserError when there is
+    no address at all.
     """
     wanted = frozenset(addresses)
     if not wanted:
@@ -251,9 +295,18 @@ def _applied(recipient: HeldRecipient, act: Act, decision: Decision, reply: str)
     return replace(
         recipient,
         state=apply(recipient.state, act),
-        reply=reply or recipient.reply,
-        decision=decision if act in DECISIONS else recipient.decision,
+        # What was said before a release says nothing about how that goes.
+        reply=reply or ("" if act is Act.RELEASE else recipient.reply),
+        decision=_decision_after(act, decision, recipient.decision),
+        bounced=recipient.bounced or act is Act.BOUNCE,
     )
+
+
+def _decision_after(act: Act, made: Decision, before: Decision | None) -> Decision | None:
+    if act in DECISIONS:
+        return made
+    # Must: what stays with an undeliverable copy is a closing, and nothing else.
+    return None if act is Act.BOUNCE else before
 
 
 def _refusal(recipient: HeldRecipient, act: Act) -> str:
@@ -263,6 +316,5 @@ def _refusal(recipient: HeldRecipient, act: Act) -> str:
         at = recipient.decision.at.astimezone(UTC)
         done = " and closed" if recipient.closed else ""
         standing += f"{done} ({recipient.decision.by}, {at.day} {at:%B %Y, %H:%M} UTC)"
-    must_decide = recipient.state is State.HELD and act is Act.CLOSE
-    advice = " Release or confirm it." if must_decide else ""
+    advice = _ADVICE.get((recipient.state, act), "")
     return f"{standing}, so it cannot be {DONE[act]}.{advice}"

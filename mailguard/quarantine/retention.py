@@ -16,7 +16,8 @@ from mailguard.quarantine.held import HeldMessage, State
 from mailguard.scan.finding import Level
 
 REVIEWED = frozenset({State.RELEASED, State.CONFIRMED})
-FINISHED = REVIEWED | {State.DELIVERED}
+FINISHED = REVIEWED | {State.DELIVERED, State.UNDELIVERABLE}
+"""States in which nothing has to be decided; an undeliverable copy only once it was closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +28,11 @@ class Retention:
     """Delivered with a flag at L1, and never reviewed."""
 
     dismissed: int = 30
-    """Released, or delivered and closed, at L2 or above: a reviewer saw no offence."""
+    """Released, or delivered or undeliverable and closed, at L2 or above: a reviewer saw no
+    offence."""
 
     dismissed_flag: int = 7
-    """Released, or delivered and closed, at L1."""
+    """The same, at L1 or below."""
 
     confirmed: int = 90
     """Confirmed, counted from its export to where the school keeps its child protection records.
@@ -52,11 +54,12 @@ def due_for_purge(held: HeldMessage, age: timedelta, retention: Retention) -> bo
     anything last happened to it (a decision, its result, an export). It is not the difference of
     two readings of the clock: a clock that jumps must delete nothing early.
 
-    Never due: what is held, pending, being released or sealed for any recipient; a delivered copy
-    at L2 or above that nobody has reviewed; what was confirmed and never exported.
+    Never due: what is sealed; what is held, pending or being released for any recipient; what is
+    undeliverable for one and was not closed; a delivered copy at L2 or above that nobody has
+    reviewed; what was confirmed and never exported.
     """
     states = {recipient.state for recipient in held.recipients}
-    if not states or not states <= FINISHED:
+    if not states or not states <= FINISHED or held.is_undelivered or held.sealed:
         return False
     is_closed = any(recipient.closed for recipient in held.recipients)
     if not (states & REVIEWED or is_closed):

@@ -25,6 +25,10 @@ class Whereabouts(Enum):
     DELIVERED = "It was delivered: whoever it was sent to has it, or can have it at any moment."
     HELD = "It is held: nobody got it."
     SPLIT = "It was delivered to some of those it was sent to, and is held for the others."
+    UNDELIVERABLE = (
+        "The mail server refused it, so it did not arrive for some it was sent to; the technician "
+        "is told of that."
+    )
     RELEASING = "It was released and is being delivered."
     REVIEWED = "Somebody at the school has already decided about it."
     SEALED = "It is sealed: nobody got it, and nobody can open it in MailGuard."
@@ -201,6 +205,8 @@ def _whereabouts(held: HeldMessage) -> Whereabouts:
         return Whereabouts.DELIVERED
     if states == {State.HELD}:
         return Whereabouts.HELD
+    if State.UNDELIVERABLE in states:
+        return Whereabouts.UNDELIVERABLE
     if states == {State.DELIVERED, State.HELD}:
         return Whereabouts.SPLIT
     if states <= {State.RELEASING, State.DELIVERED}:

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from mailguard.policy.directory import Directory
+from mailguard.policy.mail_kind import MailKind
 from mailguard.quarantine.held import ATTENTION, HeldMessage, HeldRecipient, State
 from mailguard.report.own_mail import Standing
 from mailguard.report.people import describe_people
@@ -154,6 +155,18 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undelivered:
+    """Messages that the mail server took for some of their recipients and refused for others."""
+
+    count: int = 0
+    """Those that nobody has seen to yet."""
+
+    told: Literal["told", "late", "nobody"] = "told"
+    """Whether the technician knows: `late` while the mail server has not taken the notice,
+    `nobody` where no technician is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """Whether MailGuard itself is well."""
 
@@ -172,6 +185,12 @@ class System:
     """Listeners that do not know where their mail comes from."""
 
     missed: tuple[Missed, ...]
+    undelivered: Undelivered = Undelivered()
+    blind_to: tuple[MailKind, ...] = ()
+    """Ways of mail that do not come by MailGuard, as it is set up."""
+
+    unseen: tuple[MailKind, ...] = ()
+    """Others of which there was no mail in the last week, though there was of the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,10 +237,11 @@ def _is_open(recipient: HeldRecipient, held: HeldMessage, is_decided: bool) -> b
             return True
         case State.RELEASING:
             # With a reply the next hop has been asked, and did not take it.
-            return bool(recipient.reply)
+            return bool(recipient.reply) and not recipient.bounced
         case State.SEALED:
             return not is_decided
-        case State.DELIVERED:
+        case State.DELIVERED | State.UNDELIVERABLE:
+            # That it was refused is the technician's matter; what it says may be the reviewer's.
             return not is_decided and (held.alert or held.level >= Level.HOLD)
         case _:
             return False

@@ -15,6 +15,8 @@ class Kind(StrEnum):
 
     DIGEST = "digest"
     ALERT = "alert"
+    NOTICE = "notice"
+    """To a technician: a message could not be delivered to everybody."""
 
 
 class Standing(StrEnum):
@@ -25,15 +27,17 @@ class Standing(StrEnum):
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    """The next hop refused a digest for good. An alert goes on waiting, whatever is said to it."""
+    """The next hop refused a digest for good. Any other mail goes on waiting, whatever is said to
+    it."""
 
     UNKNOWN = "unknown"
     """The next hop gave no last word on a digest: it is not sent again, since nobody may get two.
-    An alert is."""
+    Any other mail is."""
 
     SUPERSEDED = "superseded"
-    """A digest that was still waiting when the next one was due, which covers its time too; or an
-    alert that was refused to somebody who is not named any more, and others were told."""
+    """A digest that was still waiting when the next one was due, which covers its time too; an
+    alert that was refused to somebody who is not named any more, and others were told; a notice
+    that nobody needs any more, or whose message another one names as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 
+from mailguard.policy.mail_kind import DAYS, MailKind
 from mailguard.report import words
 from mailguard.report.clauses import describe_clause
-from mailguard.report.digest import Digest, Item, Items, Missed, System
+from mailguard.report.digest import Digest, Item, Items, Missed, System, Undelivered
 from mailguard.report.own_mail import Standing
 from mailguard.report.page import Card, Fact, Page, Section
 
@@ -24,6 +26,13 @@ UNSEEN = (
     "It knows words, not what people mean by them. What it finds is a reason to look, no proof.",
     "It is not an emergency service: it reads mail at all hours, but people look in school hours.",
 )
+
+NOT_SEEN = {
+    MailKind.INBOUND: "No mail from outside to anybody at school",
+    MailKind.OUTBOUND: "No mail from anybody at school to the outside",
+    MailKind.INTERNAL: "No mail from one person at school to another",
+}
+"""Before "is seen" or "was seen"."""
 
 
 def compose_subject(digest: Digest) -> str:
@@ -68,6 +77,12 @@ def _warn(digest: Digest) -> Iterator[str]:
         if test.failure:
             yield f"The self-test of {test.listener} failed: {test.failure}"
     yield from _describe_missed_alerts(system.missed)
+    begin = (digest.until - timedelta(days=DAYS)).astimezone(digest.schedule.zone)
+    for kind in system.unseen:
+        yield (
+            f"{NOT_SEEN[kind]} was seen since {begin:%A} {begin.day} {begin:%B}: MailGuard may not "
+            "be where such mail passes. Ask your technician."
+        )
 
 
 def _sections(digest: Digest, since: str) -> Iterator[Section]:
@@ -169,6 +184,8 @@ def _describe_system(system: System, digest: Digest) -> Iterator[Fact]:
         else "enforce: what should not pass is held"
     )
     yield "Mode", mode
+    if system.undelivered.count:
+        yield "Not delivered to everybody", _describe_undelivered(system.undelivered)
     for missed in system.missed:
         if missed.what == "digest":
             yield "Own mail", _describe_missed_digest(missed)
@@ -215,11 +232,28 @@ def _describe_missed_digest(missed: Missed) -> str:
     return f"The summary of {missed.about} was not taken by the mail server: {reply}."
 
 
+_TOLD = {
+    "told": "the technician has been told",
+    "late": "the technician has not been told yet, since the mail server does not take that mail",
+    "nobody": "nobody is named to be told: ask the technician to set people.technician",
+}
+
+
+def _describe_undelivered(undelivered: Undelivered) -> str:
+    messages = words.count(undelivered.count, "message")
+    return f"{messages} that the mail server refused for some; {_TOLD[undelivered.told]}"
+
+
 def _describe_unseen(system: System) -> Iterator[str]:
     for listener in system.any_origin:
         yield (
             f"The listener {listener} is not told where its mail comes from, so a forged address "
-            "of a pupil cannot be told from a real one. The technician sets its origin."
+            "of a pupil cannot be told from a real one. Ask your technician."
+        )
+    for kind in system.blind_to:
+        yield (
+            f"{NOT_SEEN[kind]} is seen: it does not come by MailGuard as it is set up. Ask your "
+            "technician."
         )
     yield from UNSEEN
 

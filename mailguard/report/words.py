@@ -61,6 +61,7 @@ STATES = {
     State.PENDING: "on its way",
     State.DELIVERED: "delivered",
     State.HELD: "held",
+    State.UNDELIVERABLE: "refused by the mail server",
     State.RELEASING: "released, not yet delivered",
     State.RELEASED: "released",
     State.CONFIRMED: "confirmed",

@@ -12,5 +12,7 @@ class School:
     """Lower case, no trailing dot; a subdomain of one counts as the school's too."""
 
     def owns(self, domain: str) -> bool:
-        """Whether `domain` (lower case) is one of ours or lies below one."""
+        """Whether `domain` (lower case) is one of ours or lies below one; no label may be empty."""
+        if "" in domain.split("."):
+            return False
         return domain in self.domains or any(domain.endswith("." + own) for own in self.domains)

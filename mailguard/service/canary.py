@@ -143,15 +143,15 @@ class CanaryRounds:
         return await self._tester.test(listener.name, self._way_to(listener))
 
     def _way_to(self, listener: ListenerSection) -> Send:
+        path = socket_path(listener.address)
+        host, port = ("", 0) if path else split_address(listener.address)
         if listener.protocol == "milter":
-            path = socket_path(listener.address)
-            return functools.partial(
-                ask_test, path or split_address(listener.address), self._hostname
-            )
-        host, port = split_address(listener.address)
+            return functools.partial(ask_test, path or (host, port), self._hostname)
         entrance = Entrance(
             host=host,
             port=port,
+            path=path,
+            is_lmtp=listener.protocol == "lmtp",
             is_implicit=listener.tls == "implicit",
             proxy_from=tuple(ip_network(network) for network in listener.proxy_from),
         )

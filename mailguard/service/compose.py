@@ -9,18 +9,16 @@ from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from mailguard import events
-from mailguard.config import Config, ListenerSection, split_address
-from mailguard.errors import ConfigError, NextHopUnavailable
-from mailguard.flow.setting import Mode, Ports, ReviewPorts, Setting, Unkept, Unsettled
+from mailguard.config import Config, ListenerSection
+from mailguard.errors import ConfigError
+from mailguard.flow.setting import Keyring, Mode, Ports, ReviewPorts, Setting, Unkept, Unsettled
 from mailguard.policy.visibility import Chain
 from mailguard.ports import Judge, NextHop
 from mailguard.quarantine.held import HeldId, new_held_id
 from mailguard.quarantine.retention import Retention
 from mailguard.scan.school import School
 from mailguard.smtp.limits import BareNewline, Limits, ListenerSettings, Network
-from mailguard.smtp.nexthop import SmtpNextHop, Timeouts
-from mailguard.smtp.tls import Certificate, ListenerTls, NextHopTls
+from mailguard.smtp.tls import Certificate, ListenerTls
 from mailguard.store.audit_log import SqlAuditLog
 from mailguard.store.canary import SqlCanaryStore
 from mailguard.store.engine import Database, migrate
@@ -28,6 +26,8 @@ from mailguard.store.held_store import SqlHeldStore
 from mailguard.store.ledger import SqlLedger
 from mailguard.store.lock import FileLock
 from mailguard.store.own_mail import SqlOwnMailStore
+from mailguard.store.receipts import SqlReceipts
+from mailguard.store.release_keys import SqlReleaseKeys
 from mailguard.store.spool import DiskSpool
 
 MIB = 1 << 20
@@ -51,6 +51,8 @@ class Stores:
     ledger: SqlLedger
     canary: SqlCanaryStore
     own_mail: SqlOwnMailStore
+    receipts: SqlReceipts
+    release_keys: SqlReleaseKeys
     spool: DiskSpool
     release_lock: FileLock
     alert_lock: FileLock
@@ -58,6 +60,9 @@ class Stores:
 
     digest_lock: FileLock
     """Held by who sends digests."""
+
+    notice_lock: FileLock
+    """Held by who makes and sends notices."""
 
     clock: SystemClock
 
@@ -84,11 +89,14 @@ def open_stores(config: Config) -> Stores:
         audit=SqlAuditLog(database, school),
         ledger=SqlLedger(database),
         own_mail=SqlOwnMailStore(database, school),
+        receipts=SqlReceipts(database, school),
+        release_keys=SqlReleaseKeys(database, school, SystemClock()),
         canary=SqlCanaryStore(database, school, SystemClock()),
         spool=DiskSpool(spool, largest_message=config.limits.message_mb * MIB),
         release_lock=FileLock(spool / "release.lock"),
         alert_lock=FileLock(spool / "alert.lock"),
         digest_lock=FileLock(spool / "digest.lock"),
+        notice_lock=FileLock(spool / "notice.lock"),
         clock=SystemClock(),
     )
 
@@ -145,48 +153,6 @@ def retention_of(config: Config) -> Retention:
     )
 
 
-class NextHops:
-    """One pool of connections for each next hop of a process, however many listeners name it."""
-
-    def __init__(self, config: Config, timeouts: Timeouts | None = None) -> None:
-        self._hostname = hostname_of(config)
-        self._timeouts = timeouts
-        self._hops: dict[str, SmtpNextHop] = {}
-        self._tls: dict[str, NextHopTls] = {}
-        self._xclient = {each.next_hop for each in config.listeners if each.next_hop_xclient}
-        for listener in config.listeners:
-            wanted = (NextHopTls(listener.next_hop_tls), self._tls.get(listener.next_hop))
-            # Of two listeners with one next hop the stricter has its way.
-            self._tls[listener.next_hop] = max(filter(None, wanted), key=list(NextHopTls).index)
-
-    def at(self, url: str) -> SmtpNextHop:
-        """The next hop at ``smtp://host:port``."""
-        if url not in self._hops:
-            host, port = split_address(url.partition("://")[2])
-            self._hops[url] = SmtpNextHop(
-                host,
-                port,
-                hostname=self._hostname,
-                tls=self._tls.get(url, NextHopTls.NONE),
-                xclient=url in self._xclient,
-                timeouts=self._timeouts,
-            )
-        return self._hops[url]
-
-    async def probe(self) -> None:
-        """Learn what each next hop announces; one that is down is asked again at its first mail."""
-        for url, hop in self._hops.items():
-            try:
-                await hop.probe()
-            except NextHopUnavailable as error:
-                events.next_hop_down(url, error)
-
-    async def close(self) -> None:
-        """Say QUIT on all idle connections."""
-        for hop in self._hops.values():
-            await hop.close()
-
-
 def ports_of(
     stores: Stores,
     judge: Judge,
@@ -206,10 +172,16 @@ def ports_of(
         ledger=stores.ledger,
         clock=stores.clock,
         next_hop=next_hop,
+        receipts=stores.receipts,
         new_id=new_id,
         unsettled=unsettled,
         unkept=[] if unkept is None else unkept,
     )
+
+
+def keyring_of(stores: Stores) -> Keyring:
+    """What makes a released message known again."""
+    return Keyring(keys=stores.release_keys, secret=stores.own_mail.secret)
 
 
 def certificate_of(listener: ListenerSection) -> Certificate | None:
@@ -244,6 +216,7 @@ def listener_settings(
         hostname=hostname_of(config),
         school=school,
         clients=_networks(listener.clients),
+        is_lmtp=listener.protocol == "lmtp",
         public=listener.public,
         xforward_from=_networks(listener.xforward_from),
         xclient_from=_networks(listener.xclient_from),

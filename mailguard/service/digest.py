@@ -13,6 +13,7 @@ from mailguard.policy.directory import Directory
 from mailguard.report.digest import Rules
 from mailguard.report.schedule import Schedule
 from mailguard.service.compose import Stores, chain_of, own_sender_of, zone_of
+from mailguard.service.coverage import blind_to
 from mailguard.service.load import load_ruleset, school_of
 from mailguard.store.figures import SqlFigures
 
@@ -50,6 +51,8 @@ def digest_setting(config: Config, directory: Directory) -> DigestSetting:
             # A milter is told where each message comes from.
             if listener.origin is Origin.ANY and listener.protocol != "milter"
         ),
+        blind_to=blind_to(config),
+        technicians=config.people.technician,
         listeners=tuple(listener.name for listener in config.listeners),
     )
 

@@ -62,7 +62,12 @@ class Gauges:
             due=latest_due(now, self._schedule),
             recipients=self._daily,
         )
-        is_alert = [alarm.trouble in (Trouble.ALERT_LATE, Trouble.ALERT_UNTOLD) for alarm in late]
+        # A notice has its own figures by kind: it keeps nobody from being told of a child.
+        is_alert = [
+            alarm.trouble in (Trouble.ALERT_LATE, Trouble.ALERT_UNTOLD)
+            for alarm in late
+            if alarm.trouble is not Trouble.NOTICE_LATE
+        ]
         metrics.overdue(digests=is_alert.count(False), alerts=is_alert.count(True))
 
     async def _read_canary(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import uvloop
@@ -20,14 +21,21 @@ from mailguard.mail.envelope import Transaction
 from mailguard.policy.judge import Judgement
 from mailguard.quarantine.retention import Retention
 from mailguard.service.canary import LOOK_EVERY_S, CanaryRounds
-from mailguard.service.compose import NextHops, Stores, open_stores, ports_of, retention_of
+from mailguard.service.compose import (
+    Stores,
+    keyring_of,
+    open_stores,
+    ports_of,
+    retention_of,
+)
 from mailguard.service.gauges import GAUGES_EVERY_S, Gauges
 from mailguard.service.leash import Leash, heartbeat
 from mailguard.service.load import load_directory
 from mailguard.service.metrics import serve_figures
+from mailguard.service.next_hops import NextHops
 from mailguard.service.own_mail import Sending
 from mailguard.service.relay import wait_for_end
-from mailguard.smtp.nexthop import Timeouts
+from mailguard.smtp.timeouts import Timeouts
 
 RELEASE_EVERY_S = 1.0
 """A reviewer who waits for a release should not notice it."""
@@ -43,6 +51,9 @@ DIGEST_EVERY_S = 2.0
 """To ask whether it is time costs one small query."""
 
 DIGEST_MAIL_EVERY_S = 1.0
+NOTICE_EVERY_S = 5.0
+"""A technician is told within seconds; to ask costs a few small queries."""
+
 RECONCILE_EVERY_S = 300.0
 PURGE_EVERY_S = 3600.0
 
@@ -84,6 +95,7 @@ async def _release_alone(
 async def _purge_all(stores: Stores, ports: Ports, retention: Retention) -> None:
     await purge(ports, retention)
     await stores.ledger.expire(retention)
+    await stores.receipts.expire()
 
 
 async def _reconcile_all(config: Config) -> None:
@@ -100,8 +112,11 @@ async def _work(config: Config, leash: Leash) -> None:
     first = config.listeners[0].next_hop
     urls = {listener.name: listener.next_hop for listener in config.listeners}
 
+    asked_again = {listener.name for listener in config.listeners if listener.next_hop_asks}
+
     def ports_for(listener: str) -> Ports:
-        return ports_of(stores, NoJudge(), hops.at(urls.get(listener, first)), [])
+        ports = ports_of(stores, NoJudge(), hops.at(urls.get(listener, first)), [])
+        return replace(ports, keyring=keyring_of(stores)) if listener in asked_again else ports
 
     ports = ports_for(config.listeners[0].name)
     backoff = Backoff()
@@ -124,6 +139,7 @@ async def _work(config: Config, leash: Leash) -> None:
             Job(name="alert_mail", every_s=ALERT_EVERY_S, act=sending.send_alerts),
             Job(name="digest", every_s=DIGEST_EVERY_S, act=sending.owe_digests),
             Job(name="digest_mail", every_s=DIGEST_MAIL_EVERY_S, act=sending.send_digests),
+            Job(name="notice", every_s=NOTICE_EVERY_S, act=sending.send_notices),
             Job(
                 name="gauges",
                 every_s=GAUGES_EVERY_S,

@@ -10,20 +10,23 @@ from mailguard.config import Config
 from mailguard.flow.advise import Advise
 from mailguard.flow.alert import AlertPorts, AlertSetting, Known, owe_alerts, owe_unkept
 from mailguard.flow.digest import owe_digests
+from mailguard.flow.notice import NoticePorts, NoticeSetting, owe_notices
 from mailguard.flow.own_mail import OwnMailPorts, Progress, send_waiting
 from mailguard.flow.returned import advise_own, receive_own
 from mailguard.flow.setting import Setting, Unkept
 from mailguard.policy.directory import Directory
+from mailguard.quarantine.held import HeldId
 from mailguard.report.alert import Place
 from mailguard.report.own_mail import Kind
-from mailguard.service.compose import NextHops, Stores, chain_of, own_sender_of, zone_of
+from mailguard.service.compose import Stores, chain_of, own_sender_of, zone_of
 from mailguard.service.digest import digest_ports, digest_setting
+from mailguard.service.next_hops import NextHops
 from mailguard.smtp.listener import Receive
-from mailguard.smtp.nexthop import Timeouts
+from mailguard.smtp.timeouts import Timeouts
 
 IMPATIENT = Timeouts(command=30)
-"""For alerts: one that waits for its reply holds up those that are made meanwhile, and one that is
-taken twice does no harm."""
+"""For alerts and notices: one that waits for its reply holds up those that are made meanwhile, and
+one that is taken twice does no harm."""
 
 PATIENT = Timeouts(final=600)
 """For digests: the next hop gets all the time of RFC 5321 §4.5.3.2.6 to say whether it took one."""
@@ -37,16 +40,26 @@ class Sending:
         self._hops = {
             Kind.ALERT: NextHops(config, IMPATIENT),
             Kind.DIGEST: NextHops(config, PATIENT),
+            Kind.NOTICE: NextHops(config, IMPATIENT),
         }
-        self._locks = {Kind.ALERT: stores.alert_lock, Kind.DIGEST: stores.digest_lock}
+        self._locks = {
+            Kind.ALERT: stores.alert_lock,
+            Kind.DIGEST: stores.digest_lock,
+            Kind.NOTICE: stores.notice_lock,
+        }
         self._progress = {kind: Progress() for kind in Kind}
-        self._url = own_next_hop_of(config)
+        self._urls = own_next_hop_of(config)
         self._sender = own_sender_of(config)
         self._alert_ports = alert_ports(stores)
         self._alert_setting = alert_setting(config, directory)
         self._digest_ports = digest_ports(config, stores)
         self._digest_setting = digest_setting(config, directory)
+        self._notice_ports = NoticePorts(
+            mails=stores.own_mail, held=stores.held, clock=stores.clock
+        )
+        self._notice_setting = notice_setting(config)
         self._known = Known()
+        self._told: set[HeldId] = set()
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def owe_alerts(self) -> None:
@@ -65,6 +78,10 @@ class Sending:
         """Send the digests that wait, likewise."""
         await self._shielded(self._send(Kind.DIGEST))
 
+    async def send_notices(self) -> None:
+        """Make and send the notices to technicians, likewise."""
+        await self._shielded(self._notify())
+
     async def finish(self, grace_s: float) -> None:
         """Let the next hop have its last word on what is under way, for `grace_s` seconds."""
         if self._under_way:
@@ -79,16 +96,25 @@ class Sending:
     async def _send(self, kind: Kind) -> None:
         async with self._locks[kind].hold() as is_ours:
             if is_ours:
-                await send_waiting(
-                    OwnMailPorts(
-                        mails=self._stores.own_mail,
-                        clock=self._stores.clock,
-                        next_hop=self._hops[kind].at(self._url),
-                    ),
-                    kind,
-                    sender=self._sender,
-                    progress=self._progress[kind],
-                )
+                await self._send_waiting(kind)
+
+    async def _notify(self) -> None:
+        async with self._locks[Kind.NOTICE].hold() as is_ours:
+            if is_ours:
+                await owe_notices(self._notice_ports, self._notice_setting, self._told)
+                await self._send_waiting(Kind.NOTICE)
+
+    async def _send_waiting(self, kind: Kind) -> None:
+        await send_waiting(
+            OwnMailPorts(
+                mails=self._stores.own_mail,
+                clock=self._stores.clock,
+                next_hop=self._hops[kind].at(self._urls),
+            ),
+            kind,
+            sender=self._sender,
+            progress=self._progress[kind],
+        )
 
     async def _shielded(self, work: Awaitable[None]) -> None:
         """Do `work` so that the end of the scheduler does not cut it off amid a transaction: a
@@ -162,6 +188,17 @@ def alert_setting(config: Config, directory: Directory) -> AlertSetting:
     )
 
 
-def own_next_hop_of(config: Config) -> str:
+def notice_setting(config: Config) -> NoticeSetting:
+    """Which technicians are told, and from which address."""
+    return NoticeSetting(
+        school=config.school.id,
+        school_name=config.school.name,
+        zone=zone_of(config),
+        sender=own_sender_of(config),
+        technicians=config.people.technician,
+    )
+
+
+def own_next_hop_of(config: Config) -> tuple[str, ...]:
     """Where our own mail leaves."""
     return config.mail.next_hop or config.listeners[0].next_hop

@@ -17,7 +17,7 @@ from mailguard.config import Config
 from mailguard.errors import StoreUnavailable
 from mailguard.extract.judging import ScanJudge
 from mailguard.extract.pool import ScanPool
-from mailguard.flow.advise import advise
+from mailguard.flow.again import receive_again, remember_unread
 from mailguard.flow.receive import receive
 from mailguard.flow.setting import Unkept, Unsettled
 from mailguard.flow.settle import settle
@@ -26,7 +26,6 @@ from mailguard.milter.server import MilterServer
 from mailguard.policy.disposition import Policy
 from mailguard.service.canary import CanaryEntrance
 from mailguard.service.compose import (
-    NextHops,
     listener_settings,
     open_stores,
     ports_of,
@@ -34,7 +33,8 @@ from mailguard.service.compose import (
 )
 from mailguard.service.leash import Leash, heartbeat
 from mailguard.service.load import Loaded, school_of
-from mailguard.service.milter import make_milter
+from mailguard.service.milter import advise_any, make_milter
+from mailguard.service.next_hops import NextHops, named
 from mailguard.service.own_mail import Recognition
 from mailguard.smtp.server import RelayServer
 from mailguard.store.ledger import SqlLedger
@@ -120,26 +120,31 @@ async def _serve(
         hop = hops.at(listener.next_hop)
         ports = ports_of(stores, judge, hop, unsettled, unkept)
         if listener.protocol == "milter":
-            asked = own.advise(functools.partial(advise, ports=ports, setting=setting))
+            asked = own.advise(advise_any(config, stores, judge, policy, ports, setting))
             asked = tests.advise(listener.name, asked, ports)
             servers.append(make_milter(config, listener, asked, stores.clock))
             continue
         judged = functools.partial(receive, ports=ports, setting=setting)
+        # After our own mail and the tests: each of those is known by a key of its own.
+        known = functools.partial(
+            receive_again, otherwise=judged, receipts=stores.receipts, clock=stores.clock
+        )
         server = RelayServer(
             listener_settings(config, listener, school_of(config)),
-            receive=tests.receive(own.receive(judged), ports),
+            receive=tests.receive(own.receive(known), ports),
             next_hop=hop,
             clock=stores.clock,
             has_room=stores.spool.has_room,
             logins=hop if listener.auth == "pass" else None,
             connections=connections,
             admit=tests.admit(listener.name),
+            lost=functools.partial(remember_unread, receipts=stores.receipts),
         )
         servers.append(server)
     await hops.probe()
     for listener, edge, sock in zip(config.listeners, servers, sockets, strict=True):
         await edge.start([sock])
-        events.started(__version__, listener.name, listener.address, listener.next_hop)
+        events.started(__version__, listener.name, listener.address, named(listener.next_hop))
 
     async def settle_all() -> None:
         await settle(ports)

@@ -12,7 +12,7 @@ from mailguard.mail.canary import SINK
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import Reply
 from mailguard.smtp.dialog import command, offers, stuff
-from mailguard.smtp.limits import Network
+from mailguard.smtp.limits import LOCAL, Network
 from mailguard.smtp.link import Link
 from mailguard.smtp.tls import NextHopTls, client_context
 
@@ -30,13 +30,27 @@ _SPEAKS_FOR_ITSELF = b"PROXY UNKNOWN\r\n"
 class Entrance:
     """How to come in at one listener."""
 
-    host: str
-    port: int
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    """Of a Unix socket, instead of host and port."""
+
+    is_lmtp: bool = False
     is_implicit: bool = False
     """It begins with TLS."""
 
     proxy_from: tuple[Network, ...] = ()
     """Who must begin with a PROXY header there; perhaps this machine too."""
+
+    @property
+    def place(self) -> str:
+        """As people write it."""
+        return self.path or f"{self.host}:{self.port}"
+
+    @property
+    def verb(self) -> bytes:
+        """What a client says first."""
+        return b"LHLO" if self.is_lmtp else b"EHLO"
 
 
 async def send_test(entrance: Entrance, hostname: str, sender: str, raw: bytes) -> str:
@@ -53,40 +67,57 @@ async def send_test(entrance: Entrance, hostname: str, sender: str, raw: bytes) 
     except NextHopUnavailable as error:
         return f"The listener at {error}."
     except OSError:
-        return f"Nothing accepts connections on {entrance.host}:{entrance.port}."
+        return f"Nothing accepts connections on {entrance.place}."
 
 
 async def _send(entrance: Entrance, hostname: str, sender: str, raw: bytes) -> str:
-    loop = asyncio.get_running_loop()
-    host, port = _ANY.get(entrance.host, entrance.host), entrance.port
-    transport, link = await loop.create_connection(lambda: Link(loop, f"{host}:{port}"), host, port)
-    own = transport.get_extra_info("sockname")[0]
+    link, own = await _connect(entrance)
     try:
         if any(ip_address(own) in network for network in entrance.proxy_from):
             link.write(_SPEAKS_FOR_ITSELF)
         if entrance.is_implicit:
-            await link.start_tls(_context(), host, PATIENCE_S)
+            await _encrypt(link, entrance)
         greeting = await link.reply(PATIENCE_S)
         if greeting.code == 554:
             return f"The listener refuses connections from this machine: add {own} to its clients."
         return _unexpected("a connection", greeting, 220) or await _converse(
-            link, hostname.encode("ascii"), sender.encode("ascii"), raw
+            link, entrance, hostname.encode("ascii"), sender.encode("ascii"), raw
         )
     finally:
         link.quit()
 
 
-async def _converse(link: Link, hostname: bytes, sender: bytes, raw: bytes) -> str:
-    reply = await link.ask(command(b"EHLO ", hostname), PATIENCE_S)
-    if problem := _unexpected("EHLO", reply, 250):
+async def _connect(entrance: Entrance) -> tuple[Link, str]:
+    """A connection, and the address by which the listener knows us."""
+    loop = asyncio.get_running_loop()
+    if entrance.path:
+        _, link = await loop.create_unix_connection(
+            lambda: Link(loop, entrance.path), entrance.path
+        )
+        return link, LOCAL
+    host, port = _ANY.get(entrance.host, entrance.host), entrance.port
+    transport, link = await loop.create_connection(lambda: Link(loop, f"{host}:{port}"), host, port)
+    return link, transport.get_extra_info("sockname")[0]
+
+
+async def _encrypt(link: Link, entrance: Entrance) -> None:
+    await link.start_tls(_context(), entrance.host or "localhost", PATIENCE_S)
+
+
+async def _converse(
+    link: Link, entrance: Entrance, hostname: bytes, sender: bytes, raw: bytes
+) -> str:
+    hello, step = command(entrance.verb + b" ", hostname), entrance.verb.decode("ascii")
+    reply = await link.ask(hello, PATIENCE_S)
+    if problem := _unexpected(step, reply, 250):
         return problem
     if "STARTTLS" in offers(reply):
         reply = await link.ask(command(b"STARTTLS"), PATIENCE_S)
         if problem := _unexpected("STARTTLS", reply, 220):
             return problem
-        await link.start_tls(_context(), link.peer, PATIENCE_S)
-        reply = await link.ask(command(b"EHLO ", hostname), PATIENCE_S)
-        if problem := _unexpected("EHLO", reply, 250):
+        await _encrypt(link, entrance)
+        reply = await link.ask(hello, PATIENCE_S)
+        if problem := _unexpected(step, reply, 250):
             return problem
     reply = await link.ask(command(b"MAIL FROM:", b"<" + sender + b">"), PATIENCE_S)
     if problem := _unexpected("MAIL", reply, 250):

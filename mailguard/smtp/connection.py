@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import socket
 import struct
 import termios
 from typing import cast
@@ -15,6 +16,7 @@ from mailguard.smtp.conversation import Conversation
 from mailguard.smtp.deadline import Deadline
 from mailguard.smtp.gate import plain_address
 from mailguard.smtp.identity import Identity
+from mailguard.smtp.limits import LOCAL
 from mailguard.smtp.listener import Listener
 from mailguard.smtp.proxy import BadHeader
 from mailguard.smtp.tls import ListenerTls
@@ -67,6 +69,8 @@ class RelayProtocol(SMTP):
         """Let a client that closes its half after the final dot still read the reply; aiosmtpd
         cancels what is being done for it."""
         self._wire.feed_end()
+        if self._conversation is not None:
+            self._conversation.hear_end()
         return True
 
     def pause_writing(self) -> None:
@@ -89,13 +93,21 @@ class RelayProtocol(SMTP):
         """Count the connection, then converse on exact bytes; aiosmtpd decodes and trims
         arguments, writes each reply by itself, and answers faults with 500 and their text."""
         try:
-            peername = self._writer.get_extra_info("peername")
-            if peername:  # else it is gone already
-                await self._let_in(plain_address(peername[0]), peername[1])
+            peer = self._peer()
+            if peer is not None:  # else it is gone already
+                await self._let_in(*peer)
         except Exception as error:
             events.failed("", error)
         finally:
             self._writer.close()
+
+    def _peer(self) -> tuple[str, int] | None:
+        """Address and port of who connected: by a Unix socket, this machine."""
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None and sock.family == socket.AF_UNIX:
+            return LOCAL, 0
+        peername = self._writer.get_extra_info("peername")
+        return (plain_address(peername[0]), peername[1]) if peername else None
 
     async def _let_in(self, peer: str, port: int) -> None:
         """Find out who is there: the machine that connected, or the one that it passes on."""
@@ -144,7 +156,7 @@ class RelayProtocol(SMTP):
         wire = self._wire
         conversation = Conversation(self._listener, wire, who)
         self._conversation = conversation
-        reply = replies.greeting(settings.hostname)
+        reply = replies.greeting(settings.hostname, is_lmtp=settings.is_lmtp)
         try:
             if settings.tls is ListenerTls.IMPLICIT:
                 await conversation.standing.encrypt()

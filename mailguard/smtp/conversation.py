@@ -12,7 +12,6 @@ Invariants:
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 
 from mailguard import events
 from mailguard.errors import NextHopUnavailable
@@ -20,18 +19,19 @@ from mailguard.intake.body import IN_MEMORY
 from mailguard.intake.queue_id import make_queue_id
 from mailguard.mail.address import parameter, parse_path
 from mailguard.mail.canary import DOMAIN as CANARY_DOMAIN
-from mailguard.mail.envelope import Envelope, Path, QueueId, Session, Transaction
-from mailguard.mail.headers import count_received
+from mailguard.mail.envelope import QueueId
+from mailguard.mail.headers import is_looping
 from mailguard.mail.raw import Raw
-from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, SYSTEM_FULL, Reply
-from mailguard.ports import Delivery
+from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, SYSTEM_FULL, Replies, Reply
 from mailguard.smtp import replies
 from mailguard.smtp.extension import announced, lacks_smtputf8, refuse
 from mailguard.smtp.gate import is_for_school
 from mailguard.smtp.identity import Identity
 from mailguard.smtp.listener import Listener
+from mailguard.smtp.opened import Opened
 from mailguard.smtp.reader import read_data
 from mailguard.smtp.standing import Standing
+from mailguard.smtp.unread import Unread
 from mailguard.smtp.wire import ClientGone, Wire
 
 _OTHER_PROTOCOLS = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT"})
@@ -41,24 +41,9 @@ _HEAD = 1 << 18
 """Bytes looked through for `Received:` lines: each hop puts its own on top."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Open:
-    """A transaction between MAIL and its final dot."""
-
-    delivery: Delivery
-    session: Session
-    sender: Path
-    recipients: list[Path] = field(default_factory=list)
-    announced: int = 0
-    """Bytes, as SIZE says (RFC 1870)."""
-
-    asked: bool = False
-    """There was a RCPT, accepted or not."""
-
-    in_data: bool = False
-    ends_here: bool = False
-    """A self-test: its delivery takes nothing that could get any further."""
-
+_FAR_TOO_MANY = 10
+"""Times the limit of recipients: who goes on after so many, refused or not, is none of a mail
+server's clients."""
 
 _Change = Callable[[Standing, bytes], Awaitable[Reply]]
 
@@ -72,14 +57,18 @@ class Conversation:
         self._limits = listener.settings.limits
         self._wire = wire
         self._who = who
-        self._open: _Open | None = None
+        self._open: Opened | None = None
         self._queue_id = QueueId("")
         self._errors = 0
         self._idle_commands = 0
+        self._promises_smtputf8 = False
+        """Its last EHLO was told so."""
+
         self.is_over = False
         """The connection is to be closed once the last reply is written."""
 
         self._standing = Standing(listener, wire, who)
+        self._unread = Unread(listener, wire)
 
     @property
     def standing(self) -> Standing:
@@ -98,6 +87,7 @@ class Conversation:
         """
         if self._open is None:
             self._queue_id = QueueId("")
+        self._unread.go_on()
         try:
             reply = await self._obey(line)
         except ClientGone:
@@ -122,11 +112,17 @@ class Conversation:
             return self._ours(reply)
         return self._hang_up(replies.TOO_MANY_ERRORS)
 
+    def hear_end(self) -> None:
+        """The client has closed its half."""
+        if self._wire.is_spent:
+            self._unread.end()
+
     def end(self) -> None:
         """The connection is closing: let go of what is under way."""
         if self._open is not None:
             events.lost_client(self._queue_id, "data" if self._open.in_data else "envelope")
             self._abandon()
+        self._unread.end()
         self._standing.close()
 
     async def _obey(self, line: bytes) -> Reply:
@@ -154,11 +150,26 @@ class Conversation:
         return self.fault(reply) if reply.is_permanent and not self.is_over else reply
 
     async def _helo(self, argument: bytes) -> Reply:
+        if self._settings.is_lmtp:
+            return self.fault(replies.NOT_LMTP)
         return self._greet(argument, (), esmtp=False)
 
     async def _ehlo(self, argument: bytes) -> Reply:
+        if self._settings.is_lmtp:
+            return self.fault(replies.NOT_LMTP)
+        return await self._extend(argument)
+
+    async def _lhlo(self, argument: bytes) -> Reply:
+        if not self._settings.is_lmtp:
+            return self.fault(replies.UNKNOWN_COMMAND)
+        return await self._extend(argument)
+
+    async def _extend(self, argument: bytes) -> Reply:
         await self._standing.prepare()
-        keywords = announced(self._standing.hop.keywords, self._limits.message_bytes)
+        keywords = announced(
+            self._standing.hop.keywords, self._limits.message_bytes, is_lmtp=self._settings.is_lmtp
+        )
+        self._promises_smtputf8 = "SMTPUTF8" in keywords
         return self._greet(argument, (*keywords, *self._standing.keywords()), esmtp=True)
 
     def _greet(self, argument: bytes, keywords: tuple[str, ...], *, esmtp: bool) -> Reply:
@@ -171,7 +182,7 @@ class Conversation:
 
     async def _mail(self, argument: bytes) -> Reply:
         if not self._who.helo:
-            return self.fault(replies.HELO_FIRST)
+            return self.fault(self._hello_first)
         if self._open is not None:
             return self.fault(replies.NESTED_MAIL)
         argument = _after(b"FROM:", argument)
@@ -194,9 +205,9 @@ class Conversation:
         # Must: only now. A next hop that was down when we started has not yet said what it can.
         if lacks_smtputf8(parsed.parameters, self._standing.hop.keywords):
             self._listener.start(delivery.close())
-            return self.fault(replies.NO_SMTPUTF8)
+            return self._lack_smtputf8()
         announced = int(parameter(parsed.parameters, b"SIZE") or 0)
-        self._open = _Open(
+        self._open = Opened(
             delivery=delivery,
             session=session,
             sender=parsed.path,
@@ -212,11 +223,18 @@ class Conversation:
                 self._abandon()
         return reply
 
+    def _lack_smtputf8(self) -> Reply:
+        if self._promises_smtputf8:
+            return self._ours(replies.SMTPUTF8_GONE)
+        return self.fault(replies.NO_SMTPUTF8)
+
     async def _rcpt(self, argument: bytes) -> Reply:
         mail = self._open
         if mail is None:
             return self.fault(self._out_of_turn)
-        mail.asked = True
+        mail.asked += 1
+        if mail.asked > _FAR_TOO_MANY * self._limits.recipients:
+            return self._hang_up(replies.TOO_MANY_COMMANDS)
         argument = _after(b"TO:", argument)
         parsed = parse_path(argument)
         if parsed is None or not parsed.path.address:
@@ -224,7 +242,7 @@ class Conversation:
         may_leave = self._who.is_trusted or mail.ends_here
         if not may_leave and not is_for_school(parsed, self._settings.school):
             return self.fault(replies.RELAYING_DENIED)
-        if len(mail.recipients) >= self._limits.recipients:
+        if mail.asked > self._limits.recipients:
             return self._ours(replies.TOO_MANY_RECIPIENTS)
         reply = await mail.delivery.rcpt(argument)
         if reply.is_positive:
@@ -238,7 +256,7 @@ class Conversation:
         if argument.strip():
             return self.fault(replies.BAD_ARGUMENT)
         if not mail.recipients:
-            return self.fault(replies.NO_RECIPIENTS if mail.asked else replies.RCPT_FIRST)
+            return self.fault(self._no_recipients(mail))
         if mail.announced > IN_MEMORY and not await self._listener.has_room():
             # A small message needs no disk here: what must be kept is refused by who keeps it, and
             # the rest, a child's call for help among it, goes on.
@@ -246,21 +264,25 @@ class Conversation:
         mail.in_data = True
         raw = await self._read_data()
         self._who.forget()
-        if isinstance(raw, Raw) and count_received(raw.head(_HEAD)) > self._limits.hops:
+        if isinstance(raw, Raw) and self._is_looping(raw):
             raw = replies.TOO_MANY_HOPS
         if isinstance(raw, Reply):
             self._abandon()
-            return self._ours(raw)
+            return self._say(mail.same(self._ours(raw)))
         self._open = None
         self._idle_commands = self._errors = 0
-        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._listener.start(self._finish(mail, raw, reply))
+        answers: asyncio.Future[Replies] = asyncio.get_running_loop().create_future()
+        work = mail.finish(self._listener, self._queue_id, raw, answers, self._unread)
+        self._listener.start(work)
         try:
             # Must: only this waiting can be cancelled, not the work.
-            return await reply
+            return self._say(await answers)
         except asyncio.CancelledError:
             events.lost_client(self._queue_id, "reply")
             raise
+
+    def _is_looping(self, raw: Raw) -> bool:
+        return is_looping(raw.head(_HEAD), self._settings.hostname, self._limits.hops)
 
     async def _read_data(self) -> Raw | Reply:
         self._wire.send(replies.GO_AHEAD)
@@ -275,25 +297,14 @@ class Conversation:
         finally:
             self._wire.finish_within(math.inf)
 
-    async def _finish(self, mail: _Open, raw: Raw, reply: "asyncio.Future[Reply]") -> None:
-        """Have the message received, whether or not the client is still there for the reply."""
-        queue_id = self._queue_id
-        try:
-            transaction = Transaction(
-                queue_id=queue_id,
-                session=mail.session,
-                envelope=Envelope(sender=mail.sender, recipients=tuple(mail.recipients)),
-                raw=raw,
-                received=self._listener.clock.now(),
-            )
-            (answer,) = await self._listener.receive(transaction, mail.delivery)
-        except (Exception, asyncio.CancelledError) as error:
-            events.failed(queue_id, error)
-            answer = LOCAL_ERROR.naming(queue_id)
-        if not reply.cancelled():
-            reply.set_result(answer)
-        # After the answer: closing may take a round trip that the client need not wait for.
-        await mail.delivery.close()
+    def _say(self, answers: Replies) -> Reply:
+        """Send all but the last of the replies to one message, and return that."""
+        *others, last = answers
+        for reply in others:
+            self._wire.send(reply)
+            if reply.code >= 400:
+                events.refused_command(self._queue_id, self._who.client, reply)
+        return last
 
     async def _rset(self, argument: bytes) -> Reply:
         self._abandon()
@@ -307,7 +318,7 @@ class Conversation:
         return replies.CANNOT_VERIFY
 
     async def _help(self, argument: bytes) -> Reply:
-        return replies.HELP
+        return replies.HELP_LMTP if self._settings.is_lmtp else replies.HELP
 
     async def _quit(self, argument: bytes) -> Reply:
         self._abandon()
@@ -323,9 +334,18 @@ class Conversation:
         self.is_over = True
         return reply
 
+    def _no_recipients(self, mail: Opened) -> Reply:
+        if not mail.asked:
+            return replies.RCPT_FIRST
+        return replies.NO_LMTP_RECIPIENTS if self._settings.is_lmtp else replies.NO_RECIPIENTS
+
     @property
     def _out_of_turn(self) -> Reply:
-        return replies.MAIL_FIRST if self._who.helo else replies.HELO_FIRST
+        return replies.MAIL_FIRST if self._who.helo else self._hello_first
+
+    @property
+    def _hello_first(self) -> Reply:
+        return replies.LHLO_FIRST if self._settings.is_lmtp else replies.HELO_FIRST
 
     def _ours(self, reply: Reply) -> Reply:
         return reply.naming(self._queue_id) if self._queue_id else reply
@@ -334,6 +354,7 @@ class Conversation:
 _COMMANDS: Mapping[bytes, Callable[[Conversation, bytes], Awaitable[Reply]]] = {
     b"HELO": Conversation._helo,
     b"EHLO": Conversation._ehlo,
+    b"LHLO": Conversation._lhlo,
     b"MAIL": Conversation._mail,
     b"RCPT": Conversation._rcpt,
     b"DATA": Conversation._data,

@@ -5,7 +5,7 @@ ours are repeated.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from mailguard.errors import NextHopUnavailable
 from mailguard.mail.reply import Reply
@@ -54,6 +54,12 @@ def command(verb: bytes, argument: bytes = b"") -> bytes:
     return verb + argument + b"\r\n"
 
 
+class NoReply(NextHopUnavailable):
+    """What came is no reply; `before` has the replies that were complete before it."""
+
+    before: Sequence[Reply] = ()
+
+
 class ReplyReader:
     """Makes replies of bytes, however they are cut (RFC 5321 §4.2.1)."""
 
@@ -68,29 +74,33 @@ class ReplyReader:
         return not self._rest and not self._lines
 
     def feed(self, data: bytes) -> list[Reply]:
-        """Return the replies that are complete now. Raises NextHopUnavailable for what is none,
-        or is beyond the bounds; the stream makes no sense after that.
+        """Return the replies that are complete now. Raises NoReply for what is none, or is beyond
+        the bounds; the stream makes no sense after that.
 
         A reply whose lines differ in code has the last one's, as clients read it.
         """
         *lines, self._rest = (self._rest + data).split(b"\n")
-        replies = []
-        for line in lines:
-            reply = self._read(line.removesuffix(b"\r"))
-            if reply is not None:
-                replies.append(reply)
-        if self._size + len(self._rest) > REPLY_BYTES:
-            raise NextHopUnavailable("sent a reply that is too long")
+        replies: list[Reply] = []
+        try:
+            for line in lines:
+                reply = self._read(line.removesuffix(b"\r"))
+                if reply is not None:
+                    replies.append(reply)
+            if self._size + len(self._rest) > REPLY_BYTES:
+                raise NoReply("sent a reply that is too long")
+        except NoReply as error:
+            error.before = replies
+            raise
         return replies
 
     def _read(self, line: bytes) -> Reply | None:
         match = _LINE.fullmatch(line)
         if match is None:
-            raise NextHopUnavailable("sent something that is not an SMTP reply")
+            raise NoReply("sent something that is not an SMTP reply")
         self._lines.append((match[3] or b"").decode("utf-8", "replace"))
         self._size += len(line)
         if len(self._lines) > REPLY_LINES or self._size > REPLY_BYTES:
-            raise NextHopUnavailable("sent a reply that is too long")
+            raise NoReply("sent a reply that is too long")
         if match[2] == b"-":
             return None
         reply = Reply(code=int(match[1]), lines=tuple(self._lines))

@@ -10,8 +10,16 @@ _SIZE = re.compile(rb"[0-9]{1,20}")
 """RFC 1870 §4."""
 
 
-def announced(keywords: tuple[str, ...], message_bytes: int) -> tuple[str, ...]:
-    """The next hop's EHLO keywords as we repeat them: SIZE is the smaller of its limit and ours."""
+def announced(
+    keywords: tuple[str, ...], message_bytes: int, *, is_lmtp: bool = False
+) -> tuple[str, ...]:
+    """The next hop's EHLO keywords as we repeat them: SIZE is the smaller of its limit and ours.
+
+    LMTP is never without PIPELINING (RFC 2033 §5), which is ours to give. ENHANCEDSTATUSCODES,
+    which it wants as well, is not: most replies are the next hop's.
+    """
+    if is_lmtp and "PIPELINING" not in keywords:
+        keywords = ("PIPELINING", *keywords)
     return tuple(
         f"SIZE {_smaller(keyword, message_bytes)}" if keyword.startswith("SIZE") else keyword
         for keyword in keywords

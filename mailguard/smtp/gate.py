@@ -30,9 +30,11 @@ def is_for_school(parsed: ParsedPath, school: School) -> bool:
     """Whether this recipient is the school's, read so that no next hop can read another's.
 
     Source routes, ``%``, ``!`` and a quoted ``@`` are old ways to name a further stop; whatever
-    domain stands at the end, they are refused. Without a domain only the postmaster is ours
-    (RFC 5321 §4.5.1).
+    domain stands at the end, they are refused. So is what stands where a parameter should and may
+    be taken for a second path. Without a domain only the postmaster is ours (RFC 5321 §4.5.1).
     """
+    if not all(word[:1].isalnum() for word in parsed.parameters.split()):
+        return False
     address = parsed.path.address
     if "@" not in address:
         return address.lower() == "postmaster" and not parsed.has_route

@@ -26,7 +26,7 @@ class Identity:
         self._name = ""
         self._forwarded: Mapping[str, str] = {}
         self.helo = b""
-        """As in the last HELO or EHLO; empty before it."""
+        """As in the last HELO, EHLO or LHLO; empty before it."""
 
         self.esmtp = False
         self.tls = ""
@@ -63,7 +63,7 @@ class Identity:
         self._connected = proxy
 
     def greet(self, name: bytes, *, esmtp: bool) -> None:
-        """It said HELO or EHLO."""
+        """It said HELO, EHLO or LHLO."""
         self.helo = name
         self.esmtp = esmtp
         self.forget()
@@ -113,4 +113,5 @@ class Identity:
             source=told.get("SOURCE", ""),
             tls="" if told else self.tls,
             auth=self.login,
+            protocol="lmtp" if self._settings.is_lmtp else "smtp",
         )

@@ -18,6 +18,9 @@ LOOPBACK: tuple[Network, ...] = (
     ipaddress.ip_network("::1/128"),
 )
 
+LOCAL = "127.0.0.1"
+"""Whoever may open a Unix socket of ours counts as this address."""
+
 
 class BareNewline(StrEnum):
     """What becomes of a message with a CR or LF that is not part of a CRLF."""
@@ -38,7 +41,8 @@ class Limits:
     default, and base64 adds a third."""
 
     recipients: int = 1000
-    """Of one message. Postfix's `smtpd_recipient_limit`; RFC 5321 §4.5.3.1.8 wants 100."""
+    """Of one message, those that the next hop refuses among them: nobody tries out a whole list of
+    names. Postfix's `smtpd_recipient_limit`; RFC 5321 §4.5.3.1.8 wants 100."""
 
     connections: int = 200
     """At a time, in this process. Twice Postfix's `default_process_limit`."""
@@ -55,7 +59,7 @@ class Limits:
     hops: int = HOPS
 
     idle_s: float = 300
-    """Without a byte from the client (RFC 5321 §4.5.3.2.7)."""
+    """For the next command, or between two blocks of data (RFC 5321 §4.5.3.2.7)."""
 
     data_s: float = 1200
     """From 354 to the final dot: 50 MiB at the 350 kbit/s of a poor line."""
@@ -73,6 +77,9 @@ class ListenerSettings:
     school: School
     clients: tuple[Network, ...]
     """May send to any domain."""
+
+    is_lmtp: bool = False
+    """Its clients speak LMTP (RFC 2033)."""
 
     public: bool = False
     """Anyone may connect, but only for the school's domains."""

@@ -10,8 +10,15 @@ from typing import cast
 from mailguard.errors import NextHopUnavailable
 from mailguard.mail.reply import Reply
 from mailguard.smtp.deadline import Deadline
-from mailguard.smtp.dialog import ReplyReader, command
+from mailguard.smtp.dialog import NoReply, ReplyReader, command
 from mailguard.smtp.tls import TlsFailed, TlsLayer
+
+UNREAD_BYTES = 1 << 20
+"""Of replies that wait to be read: an LMTP server's to one message with a thousand recipients."""
+
+
+class SaidFarewell(NextHopUnavailable):
+    """421: what was asked is refused for now, and the connection ends (RFC 5321 §3.8)."""
 
 
 class Link(asyncio.Protocol):
@@ -20,12 +27,16 @@ class Link(asyncio.Protocol):
     The reason names `peer` and never quotes a reply: it goes to the log.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, peer: str) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, peer: str, *, is_local: bool = False
+    ) -> None:
         self._loop = loop
         self.peer = peer
+        self._is_local = is_local
         self._transport: asyncio.Transport | None = None
         self._reader = ReplyReader()
         self._replies: deque[Reply] = deque()
+        self._unread = 0
         self._owed = 0
         self._waiter: asyncio.Future[None] | None = None
         self._is_full = False
@@ -38,6 +49,9 @@ class Link(asyncio.Protocol):
         self.is_spent = False
         """It has become some client's, and is nobody else's ever again."""
 
+        self.answers_each = False
+        """After the final dot comes a reply for each recipient (RFC 2033 §4.2)."""
+
         self.offers: dict[str, str] = {}
         """What the next hop's EHLO offered on it: see :func:`mailguard.smtp.dialog.offers`."""
 
@@ -49,7 +63,7 @@ class Link(asyncio.Protocol):
     @property
     def is_private(self) -> bool:
         """Nobody can listen in: it is encrypted, or does not leave this machine."""
-        if self._tls is not None and self._tls.is_ready:
+        if self._is_local or (self._tls is not None and self._tls.is_ready):
             return True
         peer = self._transport.get_extra_info("peername") if self._transport else None
         if not peer:
@@ -75,8 +89,7 @@ class Link(asyncio.Protocol):
         return replies
 
     async def reply(self, timeout: float) -> Reply:
-        """Return the next reply; a 421 is the next hop's farewell, not an answer. Raises
-        NextHopUnavailable."""
+        """Return the next reply. Raises NextHopUnavailable; where it was a 421, SaidFarewell."""
         self._owed += 1
         self._deadline.set(timeout)
         try:
@@ -86,9 +99,11 @@ class Link(asyncio.Protocol):
             self._deadline.clear()
         self._owed -= 1
         reply = self._replies.popleft()
+        if not self._replies:
+            self._unread = 0
         if reply.code == 421:
             self._break("closed with 421")
-            raise self._unavailable()
+            raise SaidFarewell(str(self._unavailable()))
         return reply
 
     def write(self, data: bytes) -> None:
@@ -182,10 +197,16 @@ class Link(asyncio.Protocol):
         except TlsFailed as error:
             self._break(f"failed at TLS: {error}")
             return
-        except NextHopUnavailable as error:
+        except NoReply as error:
+            # What was said before stands: over LMTP it is about another recipient.
+            self._replies.extend(error.before)
             self._break(str(error))
             return
         self._replies.extend(replies)
+        self._unread += len(data)
+        if self._unread > UNREAD_BYTES:
+            self._break("said too much at a time")
+            return
         self._rouse()
 
     def connection_lost(self, error: Exception | None) -> None:

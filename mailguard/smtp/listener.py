@@ -31,6 +31,15 @@ async def admit_nothing(sender: str) -> Delivery | None:
     return None
 
 
+Lost = Callable[[Transaction, "asyncio.Future[Replies]"], Coroutine[Any, Any, None]]
+"""What is done about a message whose client has gone without reading the replies; perhaps before
+they are known."""
+
+
+async def forget(transaction: Transaction, replies: "asyncio.Future[Replies]") -> None:
+    """For listeners that remember nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """Settings, ports and counts of one listener."""
@@ -45,6 +54,7 @@ class Listener:
     """Where clients log in, if the settings say that they may."""
 
     admit: Admit = admit_nothing
+    lost: Lost = forget
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once: connections end with their transaction under way."""
 

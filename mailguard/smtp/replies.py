@@ -8,6 +8,7 @@ from mailguard.mail.reply import Reply
 OK = Reply.of(250, "2.0.0 Ok")
 BYE = Reply.of(221, "2.0.0 Bye")
 HELP = Reply.of(214, "2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT")
+HELP_LMTP = Reply.of(214, "2.0.0 LHLO MAIL RCPT DATA RSET NOOP VRFY QUIT")
 CANNOT_VERIFY = Reply.of(252, "2.1.5 Cannot verify, but will take a message for it")
 GO_AHEAD = Reply.of(354, "End data with <CR><LF>.<CR><LF>")
 
@@ -20,11 +21,20 @@ BAD_ARGUMENT = Reply.of(501, "5.5.4 Bad argument")
 BAD_SENDER = Reply.of(501, "5.1.7 Bad sender address syntax")
 BAD_RECIPIENT = Reply.of(501, "5.1.3 Bad recipient address syntax")
 NO_SMTPUTF8 = Reply.of(555, "5.5.4 SMTPUTF8 is not supported here")
+SMTPUTF8_GONE = Reply.of(451, "4.3.5 SMTPUTF8 is not supported any more, please try again later")
+"""It was announced to this client: by now there is a next hop that lacks it."""
+
 HELO_FIRST = Reply.of(503, "5.5.1 Send HELO or EHLO first")
+LHLO_FIRST = Reply.of(503, "5.5.1 Send LHLO first")
+NOT_LMTP = Reply.of(500, "5.5.1 This is LMTP, send LHLO")
+"""To HELO and EHLO, so that no SMTP client takes one for the other (RFC 2033 §4.1)."""
+
 NESTED_MAIL = Reply.of(503, "5.5.1 Nested MAIL command")
 MAIL_FIRST = Reply.of(503, "5.5.1 Send MAIL first")
 RCPT_FIRST = Reply.of(503, "5.5.1 Send RCPT first")
 NO_RECIPIENTS = Reply.of(554, "5.5.1 No valid recipients")
+NO_LMTP_RECIPIENTS = Reply.of(503, "5.5.1 No valid recipients")
+"""RFC 2033 §4.2 wants just this code."""
 
 MAIL_UNDER_WAY = Reply.of(503, "5.5.1 MAIL transaction in progress")
 
@@ -55,6 +65,6 @@ TIMED_OUT = Reply.of(421, "4.4.2 Timeout, closing the connection")
 SHUTTING_DOWN = Reply.of(421, "4.3.2 Shutting down, try again later")
 
 
-def greeting(hostname: str) -> Reply:
+def greeting(hostname: str, *, is_lmtp: bool = False) -> Reply:
     """What a connection, or what counts as a new one, begins with."""
-    return Reply.of(220, f"{hostname} ESMTP")
+    return Reply.of(220, f"{hostname} {'LMTP' if is_lmtp else 'ESMTP'}")

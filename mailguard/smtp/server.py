@@ -11,7 +11,7 @@ from mailguard.smtp.auth import Logins
 from mailguard.smtp.connection import RelayProtocol
 from mailguard.smtp.gate import Gate
 from mailguard.smtp.limits import ListenerSettings
-from mailguard.smtp.listener import Admit, HasRoom, Listener, Receive, admit_nothing
+from mailguard.smtp.listener import Admit, HasRoom, Listener, Lost, Receive, admit_nothing, forget
 
 _BACKLOG = 128
 """Connections the kernel completes before we accept them; within what
@@ -56,9 +56,11 @@ class RelayServer:
         logins: Logins | None = None,
         connections: Counter[str] | None = None,
         admit: Admit = admit_nothing,
+        lost: Lost = forget,
     ) -> None:
         """`connections` are counts by address; servers in one process share them, so that the
-        limits hold for all of them together. `admit` recognises self-tests."""
+        limits hold for all of them together. `admit` recognises self-tests; `lost` is told of each
+        message whose replies its client may not have read."""
         self._listener = Listener(
             settings=settings,
             receive=receive,
@@ -68,6 +70,7 @@ class RelayServer:
             logins=logins,
             gate=Gate(settings, Counter() if connections is None else connections),
             admit=admit,
+            lost=lost,
         )
         self._servers: list[asyncio.Server] = []
         self._connections: set[RelayProtocol] = set()
@@ -76,9 +79,10 @@ class RelayServer:
         """Accept connections on `sockets`, which now belong to the server."""
         loop = asyncio.get_running_loop()
         for sock in sockets:
-            self._servers.append(
-                await loop.create_server(self._make_protocol, sock=sock, backlog=_BACKLOG)
-            )
+            create: Any = loop.create_server
+            if sock.family == socket.AF_UNIX:
+                create = loop.create_unix_server
+            self._servers.append(await create(self._make_protocol, sock=sock, backlog=_BACKLOG))
 
     async def stop(self, grace_s: float) -> int:
         """Take no new connections, say 421 to idle ones, let transactions under way finish.

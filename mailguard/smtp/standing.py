@@ -89,7 +89,7 @@ class Standing:
         if not self._who.is_welcome:
             self.is_over = True
             return replies.NOT_A_CLIENT
-        return replies.greeting(self._settings.hostname)
+        return replies.greeting(self._settings.hostname, is_lmtp=self._settings.is_lmtp)
 
     async def starttls(self, argument: bytes) -> Reply:
         """Agree to TLS, which :meth:`switch` begins."""
@@ -128,7 +128,7 @@ class Standing:
         if not self._settings.passes_auth or not self._mechanisms:
             return replies.UNKNOWN_COMMAND
         if not self._who.helo:
-            return replies.HELO_FIRST
+            return replies.LHLO_FIRST if self._settings.is_lmtp else replies.HELO_FIRST
         if self._who.login:
             return replies.LOGGED_IN
         if not self._takes_passwords:

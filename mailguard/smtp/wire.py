@@ -61,19 +61,28 @@ class Wire:
         return bool(self._arrived) or self._start < len(self._pending)
 
     @property
+    def is_spent(self) -> bool:
+        """Nothing more will ever come from the client, which may still read."""
+        return self._is_gone and not self.has_input
+
+    @property
     def _transport(self) -> asyncio.Transport:
         # A client's is never only a WriteTransport.
         return cast(asyncio.Transport, self._writer.transport)
 
     async def line(self, limit: int = COMMAND_LENGTH) -> bytes:
-        """The next command line of at most `limit` bytes, its line end included. Raises LineTooLong
-        and ClientGone."""
+        """The next command line of at most `limit` bytes, its line end included. The patience is
+        for all of it (RFC 5321 §4.5.3.2.7), not for each byte. Raises LineTooLong and ClientGone.
+        """
         too_long = False
         while (end := self._pending.find(b"\n", self._start)) < 0:
+            if self._until == math.inf:
+                self.finish_within(self._idle_s)
             rest = self._pending[self._start :]
             too_long = too_long or len(rest) > limit
             self._pending = (b"" if too_long else rest) + await self._read()
             self._start = 0
+        self._until = math.inf
         line = self._pending[self._start : end + 1]
         self._start = end + 1
         if too_long or len(line) > limit:

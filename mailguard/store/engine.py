@@ -14,13 +14,14 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
+from mailguard import events
 from mailguard.errors import ConfigError, StoreUnavailable
 from mailguard.store.durable import fsync_folder, give_to_owner
 from mailguard.store.lock import locked
@@ -53,12 +54,14 @@ class Database:
         """
         self._path = _path_of(url)
         self._patience = patience
+        self._wal = self._path.with_name(self._path.name + "-wal")
         self._ballast = self._path.with_name(self._path.name + ".ballast")
         self._engine = _engine(self._path, patience)
         self._threads = Threads(1, "database")
         self._connection: Connection | None = None
         self._pid = 0
         self._is_suspect = False
+        self._lacks_ballast = False
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the database thread, on one snapshot of the data."""
@@ -69,9 +72,18 @@ class Database:
 
         On return all of it is durable; after an exception none of it happened. A broken
         constraint raises SQLAlchemy's IntegrityError. When the disk is full, the ballast is given
-        up and `work` run once more, unless it only `adds` to what has to be kept.
+        up and `work` run once more, unless it only `adds` to what has to be kept; a later write
+        takes ballast again, once there is room.
         """
         return await self._threads.run(lambda: self._write(work, adds=adds))
+
+    def written_at(self) -> int:
+        """When anybody, in any process, last wrote; nanoseconds of the file system's clock, and 0
+        when that cannot be seen. It costs one system call, here and now."""
+        try:
+            return self._wal.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     async def close(self) -> None:
         """Close the file; it is opened again when next needed."""
@@ -89,11 +101,14 @@ class Database:
 
     def _write(self, work: Callable[[Connection], T], *, adds: bool) -> T:
         try:
-            return self._write_once(work)
+            result = self._write_once(work)
         except StoreUnavailable as error:
             if adds or not (_is_disk_full(error) and self._give_up_ballast()):
                 raise
-        return self._write_once(work)
+            events.ballast_given_up()
+            return self._write_once(work)
+        self._take_ballast_again()
+        return result
 
     def _write_once(self, work: Callable[[Connection], T]) -> T:
         with self._faults(), self._exclusive():
@@ -137,6 +152,7 @@ class Database:
             self._ballast.unlink()
         except OSError:
             return False
+        self._lacks_ballast = True
         return True
 
     def _create(self) -> None:
@@ -164,6 +180,18 @@ class Database:
             self._ballast.unlink()
         finally:
             os.close(descriptor)
+
+    def _take_ballast_again(self) -> None:
+        """What this process gave up, once the disk has room and not only at the next start: it may
+        be full again before that."""
+        if not self._lacks_ballast:
+            return
+        with suppress(OSError):
+            disk = os.statvfs(self._path.parent)
+            if disk.f_bavail * disk.f_frsize >= BALLAST_SIZE + WAL_LIMIT:
+                self._take_ballast()
+                self._lacks_ballast = False
+                events.ballast_taken()
 
     def _must_open(self) -> bool:
         return self._connection is None or self._is_suspect or self._pid != os.getpid()

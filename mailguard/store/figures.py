@@ -6,18 +6,44 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, case, func, select, true
 
-from mailguard.ports import Counts
+from mailguard.ports import Counts, Traffic
 from mailguard.report.own_mail import Mark
+from mailguard.store.elapsed import Stopwatch, counted_in, machine_uptime
 from mailguard.store.engine import Database
 from mailguard.store.tables import AuditEntries, CanaryRuns, LedgerRows
+
+_DAY_S = 24 * 60 * 60
 
 
 class SqlFigures:
     """The port :class:`~mailguard.ports.Figures` for one school."""
 
-    def __init__(self, database: Database, school: str) -> None:
+    def __init__(
+        self, database: Database, school: str, *, stopwatch: Stopwatch = machine_uptime
+    ) -> None:
         self._database = database
         self._school = school
+        self._stopwatch = stopwatch
+
+    async def traffic(self, days: int) -> Traffic:
+        """What passed in the last `days` counted days. Raises StoreUnavailable."""
+        return await self._database.read(
+            lambda connection: self._traffic(connection, days * _DAY_S)
+        )
+
+    def _traffic(self, connection: Connection, seconds: int) -> Traffic:
+        mine = LedgerRows.school == self._school
+        begin = counted_in(connection, self._school, self._stopwatch()) - seconds
+        by_relationship = (
+            select(LedgerRows.relationship, func.count())
+            .where(mine, LedgerRows.written > begin)
+            .group_by(LedgerRows.relationship)
+        )
+        oldest = connection.scalar(select(func.min(LedgerRows.written)).where(mine))
+        return Traffic(
+            relationships=_tally(connection.execute(by_relationship)),
+            is_whole=oldest is not None and oldest <= begin,
+        )
 
     async def count(self, since: Mark) -> Counts:
         """What happened since then, in one snapshot.

@@ -25,7 +25,7 @@ from mailguard.store.engine import Database
 from mailguard.store.rows import Ids, load, message_values, recipient_values, standing_values
 from mailguard.store.tables import HeldMessages, HeldRecipients
 
-RESULTS = frozenset({Act.SENT, Act.REFUSE})
+RESULTS = frozenset({Act.SENT, Act.REFUSE, Act.BOUNCE})
 """The acts that record what the next hop said."""
 
 
@@ -166,18 +166,29 @@ class SqlHeldStore:
 
         return await self._database.write(work)
 
-    async def withdraw(self, held_id: HeldId, entry: AuditEntry) -> None:
-        """Delete a `pending` row whose transaction was answered otherwise.
+    async def withdraw(
+        self, held_id: HeldId, entry: AuditEntry, addresses: Sequence[str] = ()
+    ) -> None:
+        """Delete a `pending` row whose transaction was answered otherwise; where `addresses` are
+        given, only their copies, if another's is left.
 
         Raises IllegalTransition when it is no longer pending, UnknownItem.
         """
 
         def work(connection: Connection) -> None:
             held = self._one(connection, held_id)
-            if {recipient.state for recipient in held.recipients} != {State.PENDING}:
+            gone = [r for r in held.recipients if not addresses or r.address in addresses]
+            if {recipient.state for recipient in gone} != {State.PENDING}:
                 standing = STANDING[held.state]
                 raise IllegalTransition(f"The message {standing}, so it cannot be withdrawn.")
-            connection.execute(delete(HeldMessages).where(HeldMessages.id == held_id))
+            if len(gone) < len(held.recipients):
+                left = tuple(r for r in held.recipients if r not in gone)
+                rest = replace(held, recipients=left)
+                # All anew: their positions count from nought without a gap.
+                connection.execute(delete(HeldRecipients).where(HeldRecipients.held_id == held_id))
+                connection.execute(insert(HeldRecipients), recipient_values(rest))
+            else:
+                connection.execute(delete(HeldMessages).where(HeldMessages.id == held_id))
             append_in(connection, self._school, entry)
 
         await self._database.write(work)

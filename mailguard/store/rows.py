@@ -62,6 +62,7 @@ def standing_values(recipient: HeldRecipient) -> dict[str, Any]:
         "decided_by": decision.by if decision else None,
         "decided_at": decision.at if decision else None,
         "reason": decision.reason if decision else None,
+        "bounced": recipient.bounced,
     }
 
 
@@ -114,6 +115,7 @@ def _recipient(row: Row[Any]) -> HeldRecipient:
         state=State(row.state),
         reply=row.reply,
         decision=_decision(row),
+        bounced=row.bounced,
     )
 
 

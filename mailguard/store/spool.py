@@ -31,6 +31,8 @@ from mailguard.store.threads import Threads
 
 MESSAGE = "message.eml"
 EVIDENCE = "evidence.json"
+ASIDE = "aside"
+"""The folder of what nobody can make sense of."""
 
 HEADROOM = 2 << 20
 """Bytes wanted beside the message itself, for evidence.json, the row and the database's WAL."""
@@ -97,6 +99,10 @@ class DiskSpool:
     async def remove(self, folder: str) -> None:
         """Delete both files and their folder. Missing ones are not an error."""
         await self._run(lambda: self._remove(folder))
+
+    async def set_aside(self, folder: str) -> bool:
+        """Move a folder that makes no sense to where only people look; False when it is gone."""
+        return await self._run(lambda: self._set_aside(folder))
 
     async def has_room(self) -> bool:
         """Whether a message of the largest allowed size would still fit."""
@@ -184,6 +190,18 @@ class DiskSpool:
         self._take_away(target)
         with suppress(FileNotFoundError):
             fsync_folder(target.parent)
+
+    def _set_aside(self, folder: str) -> bool:
+        place = self._place(folder)
+        aside = self._root / ASIDE
+        aside.mkdir(mode=0o700, exist_ok=True)
+        try:
+            place.rename(aside / folder.replace("/", "-"))
+        except FileNotFoundError:
+            return False
+        for changed in (aside, place.parent, self._root):
+            fsync_folder(changed)
+        return True
 
     def _read(self, held: HeldMessage) -> Raw:
         raw = Raw.of(_content(self._place(held.folder) / MESSAGE))

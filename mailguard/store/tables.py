@@ -79,6 +79,7 @@ class HeldMessages(Table):
         Index(None, "school", "id"),
         Index(None, "school", "received"),
         Index(None, "school", "alert", "told"),
+        Index(None, "school", "queue_id"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -128,6 +129,7 @@ class HeldRecipients(Table):
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    bounced: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class AuditEntries(Table):
@@ -187,6 +189,8 @@ class LedgerRows(Table):
     ms: Mapped[int]
     written: Mapped[int] = mapped_column(BigInteger)
     """Counted seconds when the row was written."""
+
+    ident: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class OwnMails(Table):
@@ -254,6 +258,54 @@ class CanaryMarks(Table):
     token: Mapped[str]
     event: Mapped[str]
     at: Mapped[datetime]
+
+
+class ReleaseKeys(Table):
+    """One row for each attempt to send a released message to a mail server that asks about it."""
+
+    __tablename__ = "release_keys"
+
+    school: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(primary_key=True)
+    issued: Mapped[datetime]
+    spent: Mapped[bool]
+    """It has come back, and the mail server was told to deliver it."""
+
+
+class UnreadReplies(Table):
+    """One row for each message whose client may not have read the reply."""
+
+    __tablename__ = "unread_replies"
+    __table_args__ = (
+        UniqueConstraint("school", "fingerprint"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    school: Mapped[str]
+    fingerprint: Mapped[str]
+    trace_free: Mapped[str]
+    replies: Mapped[list[str]]
+    """As on the wire."""
+
+    queue_id: Mapped[str]
+    given: Mapped[bool]
+    """It was given once more, and is good no more."""
+
+    written: Mapped[int] = mapped_column(BigInteger)
+    """Counted seconds when it was kept last."""
+
+
+class DeliveredRecipients(Table):
+    """One row for each recipient who has a message that its sender still has, too."""
+
+    __tablename__ = "delivered_recipients"
+
+    school: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str] = mapped_column(primary_key=True)
+    written: Mapped[int] = mapped_column(BigInteger)
+    """Counted seconds when it was noted last."""
 
 
 class Clocks(Table):

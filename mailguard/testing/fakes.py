@@ -1,5 +1,6 @@
 """Fakes of the ports: a next hop that follows a script, a judge that has made up its mind."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,7 +12,8 @@ from mailguard.policy.disposition import Action, Disposition
 from mailguard.policy.judge import Judgement
 from mailguard.policy.relationship import Group, Relationship
 from mailguard.policy.verdict import Verdict
-from mailguard.ports import LedgerRow
+from mailguard.ports import AuditEntry, LedgerRow, UnreadReply
+from mailguard.quarantine.held import HeldMessage
 from mailguard.scan.finding import Category, Finding, Level, ScanReport, Symbol
 from mailguard.testing import NOON
 
@@ -29,6 +31,9 @@ class FakeDelivery:
     replies: dict[str, list[Step]] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
+    each: list[Reply] | None = None
+    """What an LMTP next hop answers to the final dot, for each recipient."""
+
     _accepted: int = 0
 
     def _answer(self, command: str, shown: str) -> Reply:
@@ -50,6 +55,9 @@ class FakeDelivery:
 
     async def data(self, head: bytes, raw: Raw) -> Replies:
         reply = self._answer("DATA", "DATA")
+        if self.each is not None:
+            self.taken.append(head + b"".join(raw.chunks()))
+            return tuple(self.each)
         if reply.is_positive:
             self.taken.append(head + b"".join(raw.chunks()))
         return (reply,) * max(1, self._accepted)
@@ -97,6 +105,56 @@ class FakeLedger:
 
     def record(self, row: LedgerRow) -> None:
         self.rows.append(row)
+
+
+@dataclass
+class FakeReceipts:
+    """Remembers in memory, for ever; knows nothing of quarantine."""
+
+    unread: dict[str, UnreadReply] = field(default_factory=dict)
+    similar: set[str] = field(default_factory=set)
+    addresses: dict[str, set[str]] = field(default_factory=dict)
+
+    async def has_unread(self, fingerprint: str) -> bool:
+        return fingerprint in self.unread
+
+    async def has_any_unread(self) -> bool:
+        return bool(self.unread)
+
+    async def has_similar(self, trace_free: str) -> bool:
+        return trace_free in self.similar
+
+    async def has_any_delivered(self) -> bool:
+        return bool(self.addresses)
+
+    async def keep_unread(
+        self, fingerprint: str, replies: Replies, queue_id: str, *, trace_free: str
+    ) -> None:
+        self.unread[fingerprint] = UnreadReply(replies=replies, queue_id=queue_id)
+        self.similar.add(trace_free)
+
+    async def drop_unread(self, fingerprint: str, queue_id: str) -> None:
+        self.unread.pop(fingerprint, None)
+
+    async def forget_unread(self, fingerprint: str, *, but: str) -> bool:
+        is_other = fingerprint in self.unread and self.unread[fingerprint].queue_id != but
+        if is_other:
+            self.unread.pop(fingerprint)
+        return is_other
+
+    async def take_unread(
+        self, fingerprint: str, merged: Callable[[HeldMessage], AuditEntry]
+    ) -> UnreadReply | None:
+        return self.unread.pop(fingerprint, None)
+
+    async def delivered(self, fingerprint: str) -> frozenset[str]:
+        return frozenset(self.addresses.get(fingerprint, ()))
+
+    async def note_delivered(self, fingerprint: str, addresses: Sequence[str]) -> None:
+        self.addresses.setdefault(fingerprint, set()).update(addresses)
+
+    async def forget_delivered(self, fingerprint: str, addresses: Sequence[str]) -> None:
+        self.addresses.get(fingerprint, set()).difference_update(addresses)
 
 
 @dataclass

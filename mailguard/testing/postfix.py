@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,6 +84,12 @@ ASKING = """
 """A server that asks a milter; `milter_default_action` is Postfix's own default, tempfail."""
 
 
+PICKUP = """
+pickup unix n - n 1 1 pickup
+"""
+"""Takes what programs on the machine hand in."""
+
+
 @dataclass(slots=True)
 class Postfix:
     """Two servers in one: `front` hands each message to a proxy filter, `back` takes it from
@@ -96,6 +103,9 @@ class Postfix:
 
     extra: str = ""
     """More lines of main.cf."""
+
+    services: str = ""
+    """More lines of master.cf."""
 
     front: int = field(default_factory=free_port)
     back: int = field(default_factory=free_port)
@@ -125,14 +135,25 @@ class Postfix:
                 self.milter
                 and ASKING.format(port=self.asking, milter=self.milter, patience=self.patience)
             )
+            + self.services
         )
-        self._run("start")
+        self.run("start")
         wait_until(lambda: "daemon started" in self.log, 20)
 
     def stop(self) -> None:
         """Stop it at once and delete its folder."""
-        self._run("abort")
+        self.run("abort")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def submit(self, raw: bytes, *, sender: str, to: Sequence[str]) -> None:
+        """Hand in a message as a program on this machine does, by sendmail(1); it is taken where
+        `services` has :data:`PICKUP`."""
+        subprocess.run(
+            ["/usr/sbin/sendmail", "-C", str(self.folder / "conf"), "-i", "-f", sender, *to],
+            input=raw.replace(b"\r\n", b"\n"),
+            timeout=60,
+            check=True,
+        )
 
     @property
     def log(self) -> str:
@@ -140,7 +161,8 @@ class Postfix:
         file = self.folder / "maillog"
         return file.read_text("utf-8", "replace") if file.exists() else ""
 
-    def _run(self, command: str) -> None:
+    def run(self, command: str) -> None:
+        """Run a command of `postfix`, such as ``flush``."""
         done = subprocess.run(
             ["/usr/sbin/postfix", "-c", str(self.folder / "conf"), command],
             capture_output=True,

@@ -95,4 +95,5 @@ def ledger_row(number: int = 1, *, school: str = SCHOOL.name) -> LedgerRow:
         unscanned=("format",),
         size=100,
         ms=3,
+        ident="4cSh2W1xYz",
     )

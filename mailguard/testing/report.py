@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mailguard.policy.directory import Person, build_directory
+from mailguard.policy.mail_kind import MailKind
 from mailguard.policy.taxonomy import Group
 from mailguard.quarantine.held import Decision, HeldMessage, HeldRecipient, State
 from mailguard.report.digest import (
@@ -194,6 +195,8 @@ def busy_digest() -> Digest:
         failed_tests=4,
         observes=True,
         any_origin=("mail",),
+        blind_to=(MailKind.OUTBOUND,),
+        unseen=(MailKind.INTERNAL,),
         missed=(
             Missed(what="digest", about="Mon 2 Mar", reply="550 5.1.1", standing=Standing.REFUSED),
             Missed(what="alert", about="MG-7K3QFM", reply="", standing=Standing.WAITING),

@@ -25,15 +25,27 @@ from mailguard.cli.checks.postfix import check_postfix
 from mailguard.cli.checks.result import Check, Result, Scene
 from mailguard.cli.checks.self_test import check_self_test
 from mailguard.cli.checks.storage import TRIAL_DAY, check_room, check_spool
+from mailguard.cli.checks.undeliverable import check_undeliverable
 from mailguard.cli.checks.units import judge_units
+from mailguard.cli.postfix import read_postfix
+from mailguard.cli.postfix_text import compose_lines
 from mailguard.config import Config, load_config
 from mailguard.flow.canary import BAD_SYMBOLS
+from mailguard.flow.review import close
 from mailguard.flow.settle import reconcile
 from mailguard.mail.envelope import Origin
 from mailguard.policy.disposition import Action
 from mailguard.ports import AuditEntry, CanaryRun
 from mailguard.quarantine.held import HeldMessage
-from mailguard.service.compose import Stores, migrate_database, open_stores, ports_of
+from mailguard.report.own_mail import Kind, OwnMail
+from mailguard.report.reference import reference_of
+from mailguard.service.compose import (
+    Stores,
+    migrate_database,
+    open_stores,
+    ports_of,
+    review_ports,
+)
 from mailguard.service.jobs import NoJudge
 from mailguard.service.load import shipped_rules
 from mailguard.smtp.server import listen
@@ -102,7 +114,7 @@ def ask(config: Config, answers: dict[bytes, bytes]) -> tuple[Scripted, list[Res
         server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         stores = open_stores(config)
-        behind = with_listener(config, next_hop=f"smtp://127.0.0.1:{port}")
+        behind = with_listener(config, next_hop=(f"smtp://127.0.0.1:{port}",))
         scene = Scene(config=behind, file=Path("none"), stores=stores)
         found = [result async for result in check_next_hops(scene)]
         server.close()
@@ -156,7 +168,7 @@ def test_a_next_hop_that_does_not_take_it_is_quoted_in_words(
 
 
 def test_the_way_out_of_our_own_mail_is_asked_too(config: Config) -> None:
-    results = look(check_next_hops, changed(config, "mail", next_hop="smtp://127.0.0.1:9"))
+    results = look(check_next_hops, changed(config, "mail", next_hop=("smtp://127.0.0.1:9",)))
 
     assert [result.name for result in results] == [
         "next hop 127.0.0.1:7",
@@ -457,9 +469,13 @@ def postfix(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     ) -> None:
         text = MASTER.format(filter=filter, timeout=timeout, back=back)
         (open_folder / "main.cf").write_text(
-            f"compatibility_level = 3.6\nmyhostname = a.elmpark.example\n{main}\n"
+            "compatibility_level = 3.6\nmyhostname = a.elmpark.example\n"
+            "smtpd_forbid_bare_newline = normalize\n"
+            f"smtpd_authorized_xforward_hosts = 127.0.0.0/8\n{main}\n"
         )
         (open_folder / "master.cf").write_text(text)
+        # postconf waits until a file is older than a second or two, in case it is being written.
+        os.utime(open_folder / "main.cf", (0, 0))
 
     monkeypatch.setenv("MAIL_CONFIG", str(open_folder))
     return write
@@ -474,11 +490,22 @@ def postfix(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         ({"filter": "127.0.0.1:99"}, [True], "None of its services hands its mail to MailGuard."),
         ({"timeout": "1m"}, [False], "smtp waits 60 s for MailGuard's answer, which may take 80"),
         ({"back": "  -o smtpd_proxy_filter=127.0.0.1:9"}, [False], "127.0.0.1:7 takes what MailGu"),
-        ({"back": "  -o content_filter=x:[127.0.0.1]:9"}, [True], "MailGuard gets the mail of"),
+        ({"back": "  -o content_filter=x:[127.0.0.1]:99"}, [True], "MailGuard gets the mail of"),
+        ({"back": "  -o content_filter=x:[127.0.0.1]:9"}, [False], "127.0.0.1:7 takes what MailGu"),
         ({"main": "message_size_limit = 0"}, [False], "smtp takes messages of any size"),
         ({"main": "message_size_limit = 99999999"}, [False], "smtp takes messages of 99,999,999"),
     ],
-    ids=["well", "spelt otherwise", "another filter", "impatient", "loop", "other", "any", "large"],
+    ids=[
+        "well",
+        "spelt otherwise",
+        "another filter",
+        "impatient",
+        "loop",
+        "other",
+        "loop after the queue",
+        "any",
+        "large",
+    ],
 )
 def test_postfix_is_judged_by_what_it_says_of_itself(
     config: Config,
@@ -493,6 +520,17 @@ def test_postfix_is_judged_by_what_it_says_of_itself(
 
     assert [result.ok for result in results] == oks
     assert results[0].what.startswith(what)
+
+
+@pytest.mark.skipif(shutil.which("postconf") is None, reason="Postfix is not installed")
+def test_where_postfix_hands_nothing_over_the_lines_that_would_are_said(
+    config: Config, postfix: Callable[..., None]
+) -> None:
+    postfix(filter="127.0.0.1:99")
+
+    (result,) = look(check_postfix, config)
+
+    assert compose_lines(config, read_postfix()).strip() in result.do
 
 
 @pytest.mark.skipif(shutil.which("postconf") is None, reason="Postfix is not installed")
@@ -666,3 +704,54 @@ def test_what_only_root_can_read_or_write_is_wrong_though_root_checks(installed:
     said = [result["what"] for result in results if result["name"] == "permissions"]
     assert f"nobody may not read {installed}, so the service cannot start." in said
     assert [result["ok"] for result in results if result["name"] == "spool"] == [False]
+
+
+def test_what_is_undeliverable_is_named_until_somebody_has_seen_to_it(
+    config: Config, undeliver: Callable[..., HeldMessage]
+) -> None:
+    told = changed(config, "people", technician=("pat@it.example",))
+    before = look(check_undeliverable, told)
+    held = undeliver()
+
+    async def close_it(stores: Stores) -> None:
+        await close(held.id, by="Pat", reason="has left", ports=review_ports(stores))
+
+    waiting, nobody = (look(check_undeliverable, each) for each in (told, config))
+    after = look(check_undeliverable, config, prepare=close_it)
+
+    assert [r.ok for r in (*before, *waiting, *nobody, *after)] == [True, True, False, True]
+    assert waiting[0].what == (
+        f"1 message could not be delivered to everybody: {reference_of(held.id)}."
+    )
+    assert "release" in waiting[0].do
+    assert "Nobody is named to be told of it." in nobody[0].what
+    assert nobody[0].do.startswith("Set people.technician.")
+    assert before == after
+
+
+def test_a_notice_that_no_technician_got_for_ten_minutes_is_wrong(
+    config: Config, undeliver: Callable[..., HeldMessage]
+) -> None:
+    held = undeliver()
+
+    async def owe(stores: Stores) -> None:
+        notice = OwnMail(
+            school=config.school.id,
+            kind=Kind.NOTICE,
+            about=held.id,
+            recipient="pat@it.example",
+            message_id="<notice@elmpark.example>",
+            created=stores.clock.now() - timedelta(minutes=11),
+            raw=b"x",
+            reply="550 5.1.1 No such user",
+        )
+        await stores.own_mail.owe([notice])
+
+    (late,) = look(check_own_mail, config, prepare=owe)
+
+    assert not late.ok
+    assert late.what == (
+        f"The notice about {reference_of(held.id)}, which could not be delivered to everybody, has "
+        "not reached pat@it.example; the mail server said: 550 5.1.1 No such user."
+    )
+    assert late.do.startswith("Correct people.technician or the mail server.")

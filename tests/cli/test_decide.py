@@ -313,3 +313,64 @@ def test_a_reference_of_nothing_is_1(mailguard: Mailguard, hold: Hold, typed: st
     done = mailguard("quarantine", "confirm", typed, "--reason", "bullying")
 
     assert (done.status, done.out) == (1, "")
+
+
+Undeliver = Callable[..., HeldMessage]
+
+
+def test_what_is_undeliverable_is_listed_and_shown_with_the_next_hops_words(
+    mailguard: Mailguard, undeliver: Undeliver
+) -> None:
+    held = undeliver()
+
+    (row,) = mailguard("quarantine", "list", "--state", "undeliverable", "--json").json
+    shown = mailguard("quarantine", "show", held.id).out
+
+    assert (row["id"], row["state"]) == (held.id, "undeliverable")
+    assert row["recipients"] == [{"address": CARA, "state": "undeliverable"}]
+    assert "The message was refused by the next hop." in shown
+    assert "the sender was told that it was accepted for all" in shown
+    assert "undeliverable; the next hop said: 552 5.2.2 Mailbox full" in shown
+    assert BEN not in shown
+
+
+def test_release_that_waits_tells_that_the_next_hop_took_what_was_undeliverable(
+    mailguard: Mailguard, undeliver: Undeliver, config: Config
+) -> None:
+    held = undeliver()
+
+    with sending(config):
+        done = mailguard("quarantine", "release", held.id, "--reason", "emptied", "--wait", "20")
+
+    assert (done.status, done.out) == (
+        0,
+        f"{held.id}: released to {CARA}: 250 2.0.0 Ok: queued as NEXT\n",
+    )
+
+
+def test_release_that_waits_tells_that_the_next_hop_refused_it_again(
+    mailguard: Mailguard, undeliver: Undeliver, config: Config
+) -> None:
+    held = undeliver()
+
+    with sending(config, Reply.of(552, "5.2.2 Still full")):
+        done = mailguard("quarantine", "release", held.id, "--reason", "emptied", "--wait", "20")
+
+    assert done.status == 1
+    assert f"refused again by the next hop for {CARA}, undeliverable: 552 5.2.2" in done.out
+    assert states(mailguard) == {CARA: "undeliverable"}
+
+
+def test_what_is_undeliverable_is_closed_but_not_confirmed(
+    mailguard: Mailguard, undeliver: Undeliver
+) -> None:
+    held = undeliver()
+
+    confirmed = mailguard("quarantine", "confirm", held.id, "--reason", "no")
+    closed = mailguard("quarantine", "close", held.id, "--reason", "has left", "--by", "P. Lane")
+
+    (line,) = mailguard("quarantine", "list").out.splitlines()[-1:]
+    assert confirmed.status == 1
+    assert "so it cannot be confirmed. Release or close it." in confirmed.err
+    assert (closed.status, closed.out) == (0, f"{held.id}: closed\n")
+    assert "undeliverable, closed by P. Lane" in line

@@ -100,6 +100,7 @@ def test_preview_as_data_has_the_facts_and_nothing_more(mailguard: Mailguard, ho
     assert "2026-03-02" == digest["day"]
     assert reference_of(held.id) == item["reference"]
     assert (["abuse"], ["A sentence."]) == (item["categories"], item["reasons"])
+    assert (["inbound"], []) == (digest["system"]["blind_to"], digest["system"]["unseen"])
     assert CANARY not in done.out
     assert "far.example" not in done.out
 

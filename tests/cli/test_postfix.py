@@ -1,5 +1,6 @@
 """The lines for a machine's Postfix, from a real `postconf` over a folder of its own."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -62,6 +63,8 @@ def postfix(
         folder.mkdir()
         (folder / "main.cf").write_text(f"compatibility_level = 3.6\n{main}\n")
         (folder / "master.cf").write_text(master)
+        # postconf waits until a file is older than a second or two, in case it is being written.
+        os.utime(folder / "main.cf", (0, 0))
         monkeypatch.setenv("MAIL_CONFIG", str(folder))
 
     return write

@@ -1,5 +1,6 @@
 """Flow on real stores, with the fakes of mailguard.testing for everything else."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,14 @@ from mailguard.quarantine.held import HeldId, new_held_id
 from mailguard.store.engine import Database, migrate
 from mailguard.store.held_store import SqlHeldStore
 from mailguard.store.spool import DiskSpool
-from mailguard.testing.fakes import FakeClock, FakeJudge, FakeLedger, FakeNextHop, judgement_of
+from mailguard.testing.fakes import (
+    FakeClock,
+    FakeJudge,
+    FakeLedger,
+    FakeNextHop,
+    FakeReceipts,
+    judgement_of,
+)
 
 
 @pytest.fixture
@@ -20,11 +28,18 @@ def setting() -> Setting:
     return Setting(school="Elm Park Primary", hostname="mg.elmpark.example", answer_s=5)
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrated once: for each test anew it would take longer than the test."""
+    file = tmp_path_factory.mktemp("flow") / "empty.db"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite:///{tmp_path}/mailguard.db"
-    migrate(url)
-    database = Database(url)
+async def database(tmp_path: Path, empty_database: Path) -> AsyncIterator[Database]:
+    shutil.copy(empty_database, tmp_path / "mailguard.db")
+    database = Database(f"sqlite:///{tmp_path}/mailguard.db")
     yield database
     await database.close()
 
@@ -44,6 +59,7 @@ def ports(tmp_path: Path, database: Database) -> Ports:
         ledger=FakeLedger(),
         clock=clock,
         next_hop=FakeNextHop(),
+        receipts=FakeReceipts(),
         new_id=new_id,
     )
 

@@ -63,6 +63,7 @@ async def test_the_mail_servers_own_id_stands_beside_ours(
     await advise(txn, MailServer(), ports, setting)
 
     assert "event=concluded queue_id=TESTQUEUEID ident=4F5XYZ" in log_lines.getvalue()[start:]
+    assert [row.ident for row in ports.ledger.rows] == ["4F5XYZ"]
 
 
 async def test_the_next_hop_is_not_spoken_to(judging: Judging, setting: Setting) -> None:

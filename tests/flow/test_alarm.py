@@ -172,6 +172,20 @@ async def test_an_alert_that_nobody_took_for_a_minute_is_an_alarm(
     assert found == (expected if is_late else [])
 
 
+async def test_a_notice_that_nobody_took_for_ten_minutes_is_an_alarm(database: Database) -> None:
+    mails = SqlOwnMailStore(database, "main")
+    await mails.owe([replace(digest("01HELD", recipient="pat@it.example"), kind=Kind.NOTICE)])
+    late = Alarm(
+        trouble=Trouble.NOTICE_LATE, about="01HELD", recipient="pat@it.example", reply="451 Later"
+    )
+
+    found = [
+        await alarms(mails, now=MORNING + timedelta(minutes=age), zone=LONDON) for age in (9, 10)
+    ]
+
+    assert found == [[], [late]]
+
+
 async def test_all_is_well_is_no_alarm(database: Database) -> None:
     mails = SqlOwnMailStore(database, "main")
     await mails.owe([digest(standing=Standing.ACCEPTED)])

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,24 +19,28 @@ from mailguard.flow.hold import entry_for
 from mailguard.mail.raw import Raw
 from mailguard.policy.directory import Person, build_directory
 from mailguard.policy.disposition import Action
+from mailguard.policy.mail_kind import MailKind
 from mailguard.policy.taxonomy import Group
 from mailguard.policy.visibility import Chain
 from mailguard.ports import CanaryRun
 from mailguard.quarantine.evidence import compose_evidence
 from mailguard.quarantine.held import Act, HeldMessage, State
-from mailguard.report.digest import Digest, Rules
+from mailguard.report.digest import Digest, Rules, Undelivered
 from mailguard.report.own_mail import Kind, OwnMail, Standing
 from mailguard.report.reference import reference_of
 from mailguard.report.schedule import Schedule
+from mailguard.report.words import describe_states
 from mailguard.store.canary import SqlCanaryStore
+from mailguard.store.elapsed import Uptime
 from mailguard.store.engine import Database
 from mailguard.store.figures import SqlFigures
 from mailguard.store.held_store import SqlHeldStore
+from mailguard.store.ledger import SqlLedger
 from mailguard.store.own_mail import SqlOwnMailStore
 from mailguard.store.spool import DiskSpool
 from mailguard.testing import CANARY, SCHOOL, mail, transaction
 from mailguard.testing.fakes import FakeClock, judgement_of
-from mailguard.testing.quarantine import audit_entry
+from mailguard.testing.quarantine import audit_entry, ledger_row
 from mailguard.testing.report import LONDON, TUESDAY, copy_for, held_for
 
 HEAD, DSL, DEPUTY = "head@elmpark.example", "dsl@elmpark.example", "deputy@elmpark.example"
@@ -524,6 +529,97 @@ async def test_the_system_section_has_the_figures_of_the_tables(ports: DigestPor
     assert (2, 1) == (system.tests, system.failed_tests)
     assert [("mx", "")] == [(test.listener, test.failure) for test in system.self_tests]
     assert Rules(count=124, fingerprint="9ab6e165f148d727") == system.rules
+
+
+async def test_what_was_not_seen_for_a_week_is_told_unless_it_cannot_be_seen(
+    database: Database, ports: DigestPorts
+) -> None:
+    for days, relationship in ((0, "pupil→staff"), (10, "outside→staff")):
+        uptime = Uptime(boot="", seconds=days * 86400)
+        ledger = SqlLedger(database, stopwatch=partial(replace, uptime))
+        ledger.record(replace(ledger_row(), relationship=relationship))
+        await ledger.close()
+
+    blind = replace(SETTING, blind_to=(MailKind.OUTBOUND,))
+    system = (await digest_for(HEAD, ports, blind)).system
+
+    assert (MailKind.INTERNAL,) == system.unseen
+    assert (MailKind.OUTBOUND,) == system.blind_to
+
+
+def refused_by_the_next_hop(number: int = 1, **values: object) -> HeldMessage:
+    copy = replace(copy_for(state=State.UNDELIVERABLE, reply="552 5.2.2 Full"), bounced=True)
+    return held_for(copy, **{"number": number, "level": 0, "categories": {}, **values})
+
+
+@pytest.mark.parametrize(
+    ("technicians", "reply", "told"),
+    [
+        ((), "", "nobody"),
+        (("pat@it.example",), "", "told"),
+        (("pat@it.example",), "451 No", "late"),
+    ],
+    ids=["nobody is named", "told", "not taken"],
+)
+async def test_what_is_undeliverable_is_counted_and_whether_the_technician_knows(
+    ports: DigestPorts, technicians: tuple[str, ...], reply: str, told: str
+) -> None:
+    held = await keep(ports, refused_by_the_next_hop(), action="undeliverable")
+    await ports.mails.owe(
+        [
+            OwnMail(
+                school=SCHOOL.name,
+                kind=Kind.NOTICE,
+                about=held.id,
+                recipient="pat@it.example",
+                message_id="<notice@elmpark.example>",
+                created=NOW,
+                raw=b"x",
+                reply=reply,
+            )
+        ]
+    )
+
+    digest = await digest_for(HEAD, ports, replace(SETTING, technicians=technicians))
+
+    assert digest.system.undelivered == Undelivered(count=1, told=told)
+    assert digest.to_review == 0
+
+
+async def test_what_a_technician_did_about_undeliverable_mail_is_no_review_and_ends_the_count(
+    ports: DigestPorts,
+) -> None:
+    held = await keep(ports, refused_by_the_next_hop(), action="undeliverable")
+    closing = audit_entry("close", subject=held.id, actor="Pat")
+    await ports.held.act(held.id, Act.CLOSE, [held.recipients[0].address], closing)
+
+    digest = await digest_for(HEAD, ports)
+
+    assert (digest.changes.closed, digest.system.undelivered.count) == (0, 0)
+
+
+async def test_undeliverable_mail_that_is_sent_again_is_nothing_to_the_reviewer(
+    ports: DigestPorts,
+) -> None:
+    held = await keep(ports, refused_by_the_next_hop(), action="undeliverable")
+    releasing = audit_entry("release", subject=held.id, actor="Pat")
+    await ports.held.act(held.id, Act.RELEASE, [held.recipients[0].address], releasing)
+    await ports.held.note_failure(held.id, "451 4.4.1 Not now")
+
+    digest = await digest_for(HEAD, ports)
+
+    assert (digest.to_review, digest.changes.released) == (0, 0)
+
+
+async def test_a_call_for_help_that_did_not_arrive_is_for_the_reviewer_too(
+    ports: DigestPorts,
+) -> None:
+    await keep(ports, refused_by_the_next_hop(alert=True, level=3, categories={"disclosure": 3}))
+
+    digest = await digest_for(HEAD, ports)
+
+    (item,) = digest.today.shown
+    assert describe_states(item) == "refused by the mail server"
 
 
 async def test_a_listener_that_is_gone_is_no_longer_reported(ports: DigestPorts) -> None:

@@ -365,10 +365,13 @@ async def test_helpline_mail_leaves_no_address_in_the_ledger(
 ) -> None:
     ports = judging(Action.RELAY, unlisted=True)
 
-    await receive(sent_to(1), FakeDelivery(), ports, setting)
+    txn = sent_to(1)
+    txn = replace(txn, session=replace(txn.session, ident="4F5XYZ"))
+    await receive(txn, FakeDelivery(), ports, setting)
 
     (row,) = ports.ledger.rows
     assert (row.sender, row.recipients, row.symbols) == ("", (), ())
+    assert row.ident == "", "the log of who gave it has addresses"
 
 
 async def test_a_helpline_beside_a_held_recipient_is_in_no_row_and_no_evidence(
@@ -419,11 +422,11 @@ async def test_budget_spent_after_the_next_hop_accepted_still_answers_250(
         add = staticmethod(real.add)
 
         async def act(self, *_: object, **__: object) -> None:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.7)
             raise StoreUnavailable("locked")
 
     stuck = replace(ports, held=Stuck())
-    (reply,) = await receive(sent_to(1), FakeDelivery(), stuck, replace(setting, answer_s=0.1))
+    (reply,) = await receive(sent_to(1), FakeDelivery(), stuck, replace(setting, answer_s=0.5))
 
     assert reply == OK.naming("TESTQUEUEID")
     assert len(ports.unsettled) == 1
@@ -439,7 +442,7 @@ async def test_a_childs_call_for_help_does_not_wait_for_a_stuck_disk(
         async def remove(self, *_: object) -> None:
             return None
 
-    monkeypatch.setattr("mailguard.flow.receive.PROTECTED_S", 0.05)
+    monkeypatch.setattr("mailguard.flow.protected.PROTECTED_S", 0.05)
     ports = replace(judging(Action.FLAG, protected=True), spool=Hanging())
 
     (reply,) = await receive(sent_to(1), FakeDelivery(), ports, setting)

@@ -1,7 +1,7 @@
 """Sending what was released: once, as it was, until the next hop has answered."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mailguard.errors import NextHopUnavailable
@@ -9,11 +9,13 @@ from mailguard.flow.receive import receive
 from mailguard.flow.release import Backoff, deliver_released
 from mailguard.flow.review import release
 from mailguard.flow.setting import Ports, ReviewPorts, Setting
-from mailguard.mail.reply import Reply
+from mailguard.mail.raw import Raw
+from mailguard.mail.reply import NO_LAST_WORD, Replies, Reply
 from mailguard.policy.disposition import Action
 from mailguard.quarantine.held import HeldMessage, State
 from mailguard.testing import NOON, mail, transaction
 from mailguard.testing.fakes import FakeDelivery, FakeNextHop
+from mailguard.testing.logged import capture_events
 
 Judging = Callable[..., Ports]
 
@@ -227,3 +229,49 @@ async def test_the_wait_doubles_up_to_five_minutes() -> None:
     delays = [backoff.push_back("01ITEM", NOON) for _ in range(9)]  # type: ignore[arg-type]
 
     assert delays == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+
+
+@dataclass
+class RepliesForEach(FakeDelivery):
+    """A next hop that has a reply for each recipient (RFC 2033)."""
+
+    each: Replies = ()
+
+    async def data(self, head: bytes, raw: Raw) -> Replies:
+        await super().data(head, raw)
+        return self.each
+
+
+async def test_each_recipient_stands_as_the_next_hop_said_of_it(
+    judging: Judging, setting: Setting
+) -> None:
+    each = (Reply.of(250, "2.0.0 Ok"), REFUSAL, Reply.of(552, "5.2.2 Full"), BUSY)
+    ports = with_next_hop(judging(*[Action.HOLD] * 4), RepliesForEach(each=each))
+    await released(ports, setting, 4)
+
+    await deliver(ports)
+
+    held = await the_row(ports)
+    assert [(r.state, r.reply) for r in held.recipients] == [
+        (State.RELEASED, "250 2.0.0 Ok"),
+        (State.HELD, "550 5.1.1 No such user"),
+        (State.HELD, "552 5.2.2 Full"),
+        (State.RELEASING, "452 4.2.2 Mailbox full"),
+    ]
+
+
+async def test_a_recipient_without_a_reply_is_never_sent_to_again_by_itself(
+    judging: Judging, setting: Setting
+) -> None:
+    each = (Reply.of(250, "2.0.0 Ok"), NO_LAST_WORD)
+    ports = with_next_hop(judging(*[Action.HOLD] * 2), RepliesForEach(each=each))
+    await released(ports, setting, 2)
+
+    with capture_events() as logged:
+        await deliver(ports)
+    tried = await deliver(ports)
+
+    held = await the_row(ports)
+    assert [line["event"] for line in logged] == ["released", "dup_risk", "release_refused"]
+    assert (tried, held.dup_risk) == (0, True)
+    assert [r.state for r in held.recipients] == [State.RELEASED, State.HELD]

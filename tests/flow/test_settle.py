@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from mailguard.errors import NextHopUnavailable
+from mailguard.errors import NextHopUnavailable, SpoolUnavailable
 from mailguard.flow.receive import receive
 from mailguard.flow.setting import Ports, Setting
-from mailguard.flow.settle import reconcile
+from mailguard.flow.settle import reconcile, settle
 from mailguard.mail.raw import Raw
-from mailguard.mail.reply import Replies
+from mailguard.mail.reply import Replies, Reply
 from mailguard.policy.disposition import Action
 from mailguard.ports import AuditEntry
 from mailguard.quarantine.held import Act, HeldMessage, State
@@ -120,7 +120,7 @@ async def test_row_without_a_file_is_reported_and_kept(
     assert len(await rows(ports)) == 1
 
 
-async def test_poisoned_spool_item_is_left_alone_and_the_rest_goes_on(
+async def test_poisoned_spool_item_is_set_aside_and_the_rest_goes_on(
     judging: Judging, setting: Setting, tmp_path: Path
 ) -> None:
     ports = judging(Action.HOLD)
@@ -135,7 +135,28 @@ async def test_poisoned_spool_item_is_left_alone_and_the_rest_goes_on(
 
     assert found.adopted == 1
     assert [held.folder for held in await rows(ports)] == [good]
-    assert bad.is_dir()
+    assert not bad.exists()
+    aside = tmp_path / "spool" / "aside" / f"2026-03-01-{'0' * 26}"
+    assert (aside / "message.eml").read_bytes() == b"x"
+    assert (await reconcile(ports)).adopted == 0
+
+
+async def test_a_set_aside_folder_that_was_mended_and_moved_back_is_taken_in(
+    judging: Judging, setting: Setting, tmp_path: Path
+) -> None:
+    ports = judging(Action.HOLD)
+    await die(replace(ports, held=NoRow(ports.held)), setting, FakeDelivery())
+    (folder,) = await ports.spool.folders()
+    file = tmp_path / "spool" / folder / "evidence.json"
+    sound = file.read_bytes()
+    file.write_bytes(sound[:-10])
+    await reconcile(ports)
+    (aside,) = (tmp_path / "spool" / "aside").iterdir()
+
+    (aside / "evidence.json").write_bytes(sound)
+    aside.rename(tmp_path / "spool" / folder)
+
+    assert (await reconcile(ports)).adopted == 1
 
 
 async def test_files_of_a_purged_message_are_deleted(judging: Judging, setting: Setting) -> None:
@@ -175,3 +196,27 @@ async def test_a_next_hop_lost_at_data_withdraws_the_flagged_copy(
 
     assert await rows(ports) == []
     assert await ports.spool.folders() == []
+
+
+async def test_what_was_withdrawn_leaves_no_files_though_they_could_not_be_deleted_at_first(
+    judging: Judging, setting: Setting
+) -> None:
+    """Or the next start would take them for a message that nobody has."""
+
+    class Stuck:
+        store = staticmethod(judging(Action.FLAG).spool.store)
+
+        async def remove(self, folder: str) -> None:
+            raise SpoolUnavailable("input/output error")
+
+    ports = judging(Action.FLAG)
+    refusal = Reply.of(550, "5.1.1 No such user")
+    delivery = FakeDelivery(replies={"DATA": [refusal]})
+    await receive(transaction(), delivery, replace(ports, spool=Stuck()), setting)
+    left = list(await ports.spool.folders())
+
+    await settle(ports)
+
+    assert len(left) == 1
+    assert (await rows(ports), list(await ports.spool.folders())) == ([], [])
+    assert ports.unsettled == []

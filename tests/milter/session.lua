@@ -1,10 +1,12 @@
--- Three messages over one connection, for miltertest: deliver, hold one recipient, refuse.
+-- Four messages over one connection, for miltertest: deliver, hold one recipient, deliver without
+-- the key of a release, refuse.
 local function fail(what) error(what, 2) end
 
 local conn = mt.connect("inet:" .. port .. "@127.0.0.1", 40, 0.05)
 if conn == nil then fail("connect") end
 if mt.negotiate(conn, nil, nil, nil) ~= nil then fail("negotiate") end
 if not mt.test_action(conn, SMFIF_DELRCPT) then fail("DELRCPT was not asked for") end
+if not mt.test_action(conn, SMFIF_CHGHDRS) then fail("CHGHDRS was not asked for") end
 if mt.test_action(conn, SMFIF_CHGBODY) then fail("CHGBODY was asked for") end
 
 local function message(to)
@@ -30,6 +32,10 @@ if mt.getreply(conn) ~= SMFIR_ACCEPT then fail("not accepted") end
 message({ "<max@elmpark.example>", "<ben@elmpark.example>" })
 if not mt.eom_check(conn, MT_RCPTDELETE, "<max@elmpark.example>") then fail("not deleted") end
 if mt.eom_check(conn, MT_RCPTDELETE, "<ben@elmpark.example>") then fail("the other deleted") end
+if mt.getreply(conn) ~= SMFIR_ACCEPT then fail("not accepted") end
+
+message({ "<kim@elmpark.example>" })
+if not mt.eom_check(conn, MT_HDRDELETE, "X-MailGuard-Release") then fail("key not removed") end
 if mt.getreply(conn) ~= SMFIR_ACCEPT then fail("not accepted") end
 
 message({ "<ivy@elmpark.example>" })

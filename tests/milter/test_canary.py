@@ -38,6 +38,15 @@ async def test_it_is_asked_about_byte_for_byte_and_any_answer_but_a_refusal_is_w
     assert adviser.bytes_of(0) == RAW
 
 
+async def test_a_milter_that_removes_keys_is_asked_as_well(
+    start_milter: Start, adviser: Any
+) -> None:
+    running = await start_milter(removes_keys=True)
+
+    assert await ask_test(("127.0.0.1", running.port), "mg.example", SENDER, RAW) == ""
+    assert len(adviser.asked) == 1
+
+
 async def test_it_is_asked_about_through_a_unix_socket(adviser: Any, tmp_path: Path) -> None:
     server = MilterServer(settings_of(), advise=adviser, clock=FakeClock())
     await server.start([listen_unix(tmp_path / "milter")])

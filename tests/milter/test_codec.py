@@ -133,3 +133,7 @@ def test_a_recipient_is_deleted_by_the_mail_servers_own_words() -> None:
     assert codec.delete_recipient(b'<"a b"@c.example>') == (
         struct.pack("!I", 19) + b'-<"a b"@c.example>\x00'
     )
+
+
+def test_a_header_is_taken_out_by_an_empty_value() -> None:
+    assert codec.remove_header(b"X-Key") == b"\0\0\0\x0cm\0\0\0\x01X-Key\0\0"

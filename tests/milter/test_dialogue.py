@@ -74,6 +74,12 @@ def test_only_what_is_used_is_asked_for(make_dialogue: Make) -> None:
     assert options & 0x100000, "leading spaces are kept"
 
 
+def test_to_change_headers_is_asked_for_where_released_mail_comes_back(make_dialogue: Make) -> None:
+    said = say(make_dialogue(removes_keys=True), negotiation())
+
+    assert struct.unpack_from("!III", said, 5) == (6, 0x118, WANTED)
+
+
 def test_nothing_is_asked_for_that_is_not_offered(make_dialogue: Make) -> None:
     said = say(make_dialogue(), negotiation(version=2, actions=0x3F, options=0x7F))
 
@@ -81,15 +87,20 @@ def test_nothing_is_asked_for_that_is_not_offered(make_dialogue: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    "offer",
-    [negotiation(version=1), negotiation(actions=0x1F7)],
-    ids=["too old", "cannot delete a recipient"],
+    ("offer", "removes_keys"),
+    [
+        (negotiation(version=1), False),
+        (negotiation(actions=0x1F7), False),
+        (negotiation(actions=0x1EF), True),
+        (negotiation(actions=0x1F7), True),
+    ],
+    ids=["too old", "cannot delete a recipient", "cannot change headers", "one of the two"],
 )
 def test_a_mail_server_that_cannot_do_what_is_needed_is_left(
-    make_dialogue: Make, offer: bytes
+    make_dialogue: Make, offer: bytes, removes_keys: bool
 ) -> None:
     with pytest.raises(BadPacket):
-        say(make_dialogue(), offer)
+        say(make_dialogue(removes_keys=removes_keys), offer)
 
 
 def test_an_old_mail_server_is_answered_at_every_step(make_dialogue: Make) -> None:

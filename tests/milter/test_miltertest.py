@@ -23,10 +23,12 @@ async def test_miltertest_gets_the_answers_it_expects(
         first = transaction.envelope.recipients[0]
         if first.address.startswith("max"):
             return Advice(without=(first,))
+        if first.address.startswith("kim"):
+            return Advice(removes_key=True)
         return Advice(refusal=REFUSED if first.address.startswith("ivy") else None)
 
     adviser.choose = choose
-    running = await start_milter()
+    running = await start_milter(removes_keys=True)
 
     process = await asyncio.create_subprocess_exec(
         *("miltertest", "-D", f"port={running.port}", "-s", str(SCRIPT)),
@@ -41,4 +43,4 @@ async def test_miltertest_gets_the_answers_it_expects(
     )
     assert adviser.asked[0].session.ident == "4F5XYZ"
     assert adviser.asked[0].envelope.sender.argument == b"<ana@elmpark.example> SIZE=100"
-    assert len(adviser.asked) == 3
+    assert len(adviser.asked) == 4

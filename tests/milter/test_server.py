@@ -46,8 +46,17 @@ def ask_once(client: MilterClient) -> list[tuple[bytes, bytes]]:
             [(b"-", b"<ben@elmpark.example>\0"), (b"a", b"")],
         ),
         (Advice(refusal=REFUSED), [(b"y", b"554 5.7.1 Message refused by school policy\0")]),
+        (Advice(removes_key=True), [(b"m", b"\0\0\0\x01X-MailGuard-Release\0\0"), (b"a", b"")]),
+        (Advice(removes_key=True, discard=True), [(b"d", b"")]),
     ],
-    ids=["deliver", "discard", "deliver to the others", "refuse"],
+    ids=[
+        "deliver",
+        "discard",
+        "deliver to the others",
+        "refuse",
+        "deliver without a key",
+        "discard with its key",
+    ],
 )
 async def test_the_advice_is_what_the_mail_server_reads(
     start_milter: Start, adviser: Any, advice: Advice, expected: list[tuple[bytes, bytes]]

@@ -84,11 +84,14 @@ READ_AGAIN = {
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 RECIPIENTS = st.builds(
-    HeldRecipient,
+    lambda state, **fields: HeldRecipient(
+        state=state, bounced=state is State.UNDELIVERABLE, **fields
+    ),
     address=TEXT,
     argument=st.binary(max_size=40),
     relationship=TEXT,
     state=st.sampled_from(State),
+    reply=TEXT,
 )
 MESSAGES = st.builds(
     lambda **fields: replace(HELD, **fields),

@@ -22,14 +22,19 @@ from mailguard.testing.quarantine import held_message
 ALLOWED = {
     ("pending", "take"): "held",
     ("pending", "deliver"): "delivered",
+    ("pending", "bounce"): "undeliverable",
     ("held", "release"): "releasing",
     ("held", "confirm"): "confirmed",
     ("delivered", "confirm"): "confirmed",
     ("delivered", "close"): "delivered",
     ("sealed", "close"): "sealed",
+    ("undeliverable", "release"): "releasing",
+    ("undeliverable", "close"): "undeliverable",
+    ("undeliverable", "expire"): "purged",
     ("delivered", "expire"): "purged",
     ("releasing", "sent"): "released",
     ("releasing", "refuse"): "held",
+    ("releasing", "bounce"): "undeliverable",
     ("released", "expire"): "purged",
     ("confirmed", "expire"): "purged",
 }
@@ -104,6 +109,15 @@ def test_an_act_without_a_reply_keeps_the_last_one() -> None:
     assert after.recipients[0].reply == "550 no such user"
 
 
+def test_a_release_forgets_what_the_next_hop_said_before() -> None:
+    refused = replace(held_message().recipients[0], reply="550 no such user")
+    held = replace(held_message(), recipients=(refused,))
+
+    after = apply_to(held, Act.RELEASE, ["r0@elmpark.example"], BY_KIM)
+
+    assert after.recipients[0].reply == ""
+
+
 def test_an_act_that_one_recipient_forbids_is_refused_for_all() -> None:
     held = held_message(states=[State.HELD, State.RELEASED])
 
@@ -138,7 +152,7 @@ def test_an_address_that_is_no_recipient_is_unknown() -> None:
         apply_to(held_message(), Act.RELEASE, ["eve@elmpark.example"], BY_KIM)
 
 
-@pytest.mark.parametrize("state", [State.DELIVERED, State.SEALED])
+@pytest.mark.parametrize("state", [State.DELIVERED, State.SEALED, State.UNDELIVERABLE])
 def test_closing_leaves_the_message_where_it_is_with_name_time_and_reason(state: State) -> None:
     held = held_message(states=[state])
 
@@ -175,6 +189,41 @@ def test_a_message_is_closed_when_every_copy_is_and_none_waits() -> None:
     beside_held = apply_to(mixed, Act.CLOSE, ["r0@elmpark.example"], BY_KIM)
 
     assert (half.closed, whole.closed, beside_held.closed) == (None, BY_SAM, None)
+
+
+def test_what_is_undeliverable_cannot_be_confirmed_but_released_or_closed() -> None:
+    held = held_message(states=[State.UNDELIVERABLE])
+
+    with pytest.raises(IllegalTransition) as refusal:
+        apply_to(held, Act.CONFIRM, ["r0@elmpark.example"], BY_KIM)
+
+    assert str(refusal.value) == (
+        "The message to r0@elmpark.example was refused by the next hop, so it cannot be confirmed. "
+        "Release or close it."
+    )
+
+
+def test_a_bounce_is_remembered_and_says_where_a_refused_release_goes_back_to() -> None:
+    pending = held_message(states=[State.PENDING, State.HELD])
+    us = Decision(by="mailguard", at=NOON)
+
+    after = apply_to(pending, Act.BOUNCE, ["r0@elmpark.example"], us, reply="550 full")
+
+    assert [r.refusal for r in after.recipients] == [Act.BOUNCE, Act.REFUSE]
+    assert (after.recipients[0].reply, after.is_undelivered) == ("550 full", True)
+    assert (after.is_bounced, pending.is_undelivered) == (False, False)
+
+
+def test_a_release_that_the_next_hop_refused_again_is_open_and_not_taken_for_a_closing() -> None:
+    bounced = replace(held_message(states=[State.UNDELIVERABLE]).recipients[0], bounced=True)
+    held = replace(held_message(), recipients=(bounced,))
+    released = apply_to(held, Act.RELEASE, ["r0@elmpark.example"], BY_KIM)
+
+    again = apply_to(released, Act.BOUNCE, ["r0@elmpark.example"], Decision(by="us", at=NOON))
+    closed = apply_to(again, Act.CLOSE, ["r0@elmpark.example"], BY_SAM)
+
+    assert (again.state, again.closed, again.is_undelivered) == (State.UNDELIVERABLE, None, True)
+    assert (closed.closed, closed.is_undelivered) == (BY_SAM, False)
 
 
 def test_what_was_closed_may_still_be_confirmed() -> None:

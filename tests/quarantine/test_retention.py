@@ -45,6 +45,21 @@ def test_some_states_are_never_due(state: State) -> None:
     assert not due_for_purge(beside, CENTURY, Retention())
 
 
+@pytest.mark.parametrize(("level", "days"), [(0, 7), (1, 7), (2, 30)])
+def test_what_is_undeliverable_goes_like_a_dismissed_message_once_closed_and_never_before(
+    level: int, days: int
+) -> None:
+    held = held_message(states=[State.UNDELIVERABLE] * 2, level=level)
+    by_kim = Decision(by="Kim Lee", at=NOON)
+    half = apply_to(held, Act.CLOSE, ["r0@elmpark.example"], by_kim)
+    closed = apply_to(half, Act.CLOSE, ["r1@elmpark.example"], by_kim)
+    age = timedelta(days=days)
+
+    assert not due_for_purge(held, CENTURY, Retention())
+    assert not due_for_purge(half, CENTURY, Retention())
+    assert [False, True] == [due_for_purge(closed, a, Retention()) for a in (age - MOMENT, age)]
+
+
 @pytest.mark.parametrize("level", [2, 3, 4])
 def test_a_serious_message_that_was_delivered_is_kept_until_somebody_reviewed_it(
     level: int,

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from mailguard.report.digest import Digest, Missed, Rules
+from mailguard.policy.mail_kind import MailKind
+from mailguard.report.digest import Digest, Missed, Rules, Undelivered
 from mailguard.report.own_mail import Standing
 from mailguard.report.page import Page, Section
 from mailguard.report.render import WIDTH, render_html, render_text
-from mailguard.report.summary import compose_page, compose_subject
+from mailguard.report.summary import NOT_SEEN, compose_page, compose_subject
 from mailguard.testing.report import busy_digest, digest_of, held_for, item_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -109,6 +111,26 @@ def test_what_is_not_known_is_not_said() -> None:
     assert "Not fully read  none" in text
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("told", "2 messages that the mail server refused for some; the technician has been told"),
+        ("late", "the technician has not been told yet"),
+        ("nobody", "nobody is named to be told: ask the technician to set people.technician"),
+    ],
+)
+def test_mail_that_did_not_reach_everybody_is_a_line_with_who_knows(
+    told: Literal["told", "late", "nobody"], expected: str
+) -> None:
+    digest = digest_of()
+    system = replace(digest.system, undelivered=Undelivered(count=2, told=told))
+
+    said = " ".join(text_of(replace(digest, system=system)).split())
+
+    assert expected in said
+    assert "Not delivered to everybody" not in text_of(digest)
+
+
 def test_many_alerts_that_were_not_taken_are_one_warning() -> None:
     digest = busy_digest()
     missed = tuple(
@@ -121,6 +143,32 @@ def test_many_alerts_that_were_not_taken_are_one_warning() -> None:
     (warning,) = (each for each in page.warnings if "alert" in each)
     assert "MG-000000, MG-000001" in warning
     assert "and 35 more were not taken by the mail server: it said 550 5.1.1" in warning
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_mail_that_was_not_seen_for_a_week_is_a_warning_in_both_forms(kind: MailKind) -> None:
+    digest = digest_of()
+    page = compose_page(replace(digest, system=replace(digest.system, unseen=(kind,))))
+
+    (warning,) = page.warnings
+
+    assert warning.startswith(NOT_SEEN[kind])
+    assert "was seen since Tuesday 24 February" in warning
+    assert warning in " ".join(render_html(page).split())
+    assert warning in " ".join(render_text(page).split())
+    assert compose_page(digest).warnings == ()
+
+
+def test_mail_that_cannot_be_seen_is_no_daily_warning() -> None:
+    digest = digest_of()
+    page = compose_page(
+        replace(digest, system=replace(digest.system, blind_to=(MailKind.INTERNAL,)))
+    )
+
+    (unseen,) = (each for each in page.sections if each.heading == "What is not seen")
+
+    assert page.warnings == ()
+    assert unseen.points[0].startswith("No mail from one person at school to another is seen")
 
 
 def test_markup_in_a_text_stays_text() -> None:

@@ -18,10 +18,11 @@ import uvloop
 
 from mailguard.mail.envelope import Origin, Transaction
 from mailguard.mail.reply import Replies
+from mailguard.milter.server import listen_unix
 from mailguard.ports import Delivery
 from mailguard.scan.school import School
 from mailguard.smtp.limits import LOOPBACK, BareNewline, Limits, ListenerSettings
-from mailguard.smtp.listener import admit_nothing
+from mailguard.smtp.listener import admit_nothing, forget
 from mailguard.smtp.nexthop import SmtpNextHop, Timeouts
 from mailguard.smtp.server import RelayServer, listen
 from mailguard.smtp.tls import Certificate, ListenerTls
@@ -47,8 +48,9 @@ class Taken:
 
 @dataclass
 class Sink:
-    """A small mail server, written line by line for clearness. `script` says what it answers to a
-    verb (``.`` is the final dot, ``greeting`` the start) before its usual answers."""
+    """A small mail server, written line by line for clearness; after LHLO it speaks LMTP. `script`
+    says what it answers to a verb (``.`` is the final dot, ``greeting`` the start) before its usual
+    answers."""
 
     DROP = b"drop"
     HANG = b"hang"
@@ -87,14 +89,15 @@ class Sink:
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        mail, rcpts = b"", []
+        mail, rcpts, is_lmtp = b"", [], False
         await self._answer(writer, b"greeting", b"220 sink.example ESMTP\r\n")
         while True:
             line = await reader.readuntil(b"\r\n")
             self.commands.append(line)
             verb = line.split(b":")[0].split()[0].upper()
             reply = b"250 Ok\r\n"
-            if verb == b"EHLO":
+            if verb in (b"EHLO", b"LHLO"):
+                is_lmtp = verb == b"LHLO"
                 lines = ("sink.example", *self.keywords)
                 reply = "".join(f"250-{word}\r\n" for word in lines[:-1]).encode()
                 reply += f"250 {lines[-1]}\r\n".encode()
@@ -112,7 +115,8 @@ class Sink:
             if verb == b"DATA" and sent.startswith(b"354"):
                 data = await self._read(reader)
                 self.taken.append(Taken(mail=mail, rcpts=rcpts, data=data))
-                await self._answer(writer, b".", b"250 2.0.0 Taken\r\n")
+                for _ in rcpts if is_lmtp else "1":
+                    await self._answer(writer, b".", b"250 2.0.0 Taken\r\n")
             if verb == b"QUIT":
                 return
 
@@ -198,7 +202,8 @@ class Client:
 
 
 async def relay_all(transaction: Transaction, delivery: Delivery) -> Replies:
-    return (await delivery.data(b"", transaction.raw))[:1]
+    answers = await delivery.data(b"", transaction.raw)
+    return answers if transaction.session.protocol == "lmtp" else answers[:1]
 
 
 async def always_room() -> bool:
@@ -211,6 +216,9 @@ class Relay:
 
     server: RelayServer
     port: int
+    path: Path | None
+    """Of its Unix socket, if it has one."""
+
     next_hop: SmtpNextHop
     received: list[Transaction]
 
@@ -226,6 +234,8 @@ async def run_relay(
     logins: SmtpNextHop | None = None,
     host: str = "127.0.0.1",
     admit: Any = admit_nothing,
+    lost: Any = forget,
+    path: Path | None = None,
     **settings: Any,
 ) -> Relay:
     received: list[Transaction] = []
@@ -256,10 +266,12 @@ async def run_relay(
         has_room=has_room,
         logins=logins,
         admit=admit,
+        lost=lost,
     )
-    sock = listen(host, 0)
+    sock = listen_unix(path) if path else listen(host, 0)
     await server.start([sock])
-    return Relay(server=server, port=sock.getsockname()[1], next_hop=hop, received=received)
+    port = 0 if path else sock.getsockname()[1]
+    return Relay(server=server, port=port, path=path, next_hop=hop, received=received)
 
 
 @pytest.fixture
@@ -293,7 +305,10 @@ async def connect() -> AsyncIterator[Callable[..., Awaitable[Client]]]:
     clients: list[Client] = []
 
     async def connect_to(relay: Relay, host: str = "127.0.0.1") -> Client:
-        clients.append(await open_client(relay.port, host))
+        if relay.path:
+            clients.append(Client(*await asyncio.open_unix_connection(relay.path)))
+        else:
+            clients.append(await open_client(relay.port, host))
         return clients[-1]
 
     yield connect_to

@@ -21,7 +21,9 @@ async def test_session_goes_as_scripted(script: Path, start_relay: Any, connect:
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     is_public = "# listener: public" in text
     relay = await start_relay(
-        public=is_public, clients=("192.0.2.0/24",) if is_public else ("127.0.0.0/8",)
+        public=is_public,
+        clients=("192.0.2.0/24",) if is_public else ("127.0.0.0/8",),
+        is_lmtp="# listener: lmtp" in text,
     )
     await relay.next_hop.probe()
     client = await connect(relay)

@@ -382,6 +382,16 @@ class TestXclientOut:
         assert (await self.deliver(hop, _session()), sink.connections) == (250, 2)
         await hop.close()
 
+    async def test_a_client_without_a_known_name_is_introduced_by_ours(self, sink: Any) -> None:
+        sink.keywords = self.KEYWORDS
+        sink.say(b"XCLIENT", b"220 Go on\r\n")
+        hop = self.hop(sink)
+
+        code = await self.deliver(hop, _session(helo=""))
+
+        assert (code, sink.commands[2]) == (250, b"EHLO mg.example\r\n")
+        await hop.close()
+
     async def test_where_it_is_refused_no_mail_goes_under_our_name(self, sink: Any) -> None:
         sink.keywords = self.KEYWORDS
         sink.say(b"XCLIENT", b"550 5.7.0 No\r\n")

@@ -253,7 +253,22 @@ class TestData:
         assert sink.connections == 1
         await hop.close()
 
-    @pytest.mark.parametrize("answer", [b"drop", b"hang", b"nonsense\r\n", b"421 Bye\r\n"])
+    async def test_421_to_the_final_dot_means_that_it_was_not_accepted(self, sink: Any) -> None:
+        sink.say(b".", b"421 4.3.2 Going down\r\n")
+        hop = hop_to(sink)
+        delivery = await hop.open()
+        await delivery.mail(b"<>")
+        await delivery.rcpt(b"<c@d.example>")
+
+        with pytest.raises(NextHopUnavailable, match="closed with 421") as caught:
+            await delivery.data(b"", HELLO)
+        await delivery.close()
+
+        assert not caught.value.may_have_accepted
+        assert (await deliver(hop), sink.connections) == ("250 2.0.0 Taken", 2)
+        await hop.close()
+
+    @pytest.mark.parametrize("answer", [b"drop", b"hang", b"nonsense\r\n"])
     async def test_no_reply_to_the_final_dot_may_mean_that_it_was_accepted(
         self, sink: Any, answer: bytes
     ) -> None:
@@ -332,3 +347,30 @@ class TestData:
             await delivery.mail(b"<a@b.example>\r\nRCPT TO:<x@y.example>")
 
         assert sink.commands == [b"EHLO mg.example\r\n"]
+
+
+async def test_one_that_goes_on_talking_unasked_is_let_go() -> None:
+    gone = asyncio.Event()
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(b"220 sink.example\r\n")
+            await reader.readline()
+            writer.write(b"250 sink.example\r\n")
+            while True:
+                writer.write(b"250 2.0.0 Ok\r\n" * 1000)
+                await writer.drain()
+        except ConnectionError:
+            gone.set()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    hop = SmtpNextHop("127.0.0.1", server.sockets[0].getsockname()[1], hostname="mg.example")
+
+    await hop.probe()
+    async with asyncio.timeout(3):
+        await gone.wait()
+
+    await hop.close()
+    server.close()

@@ -343,6 +343,20 @@ class TestLimits:
 
         assert [code(reply) for reply in replies[1:]] == ["250 Ok", "250 Ok", "452 4.5.3"]
 
+    async def test_names_that_are_tried_out_count_too_and_come_to_an_end(
+        self, start_relay: Any, connect: Any, sink: Any
+    ) -> None:
+        sink.say(b"RCPT", *[b"550 5.1.1 No such user\r\n"] * 30)
+        relay = await start_relay(limits=Limits(recipients=3))
+        client = await connect(relay)
+
+        replies = await client.begin(b"<>", *[b"<guess@elmpark.example>"] * 31)
+
+        codes = [reply[:3] for reply in replies[1:]]
+        assert codes == ["550"] * 3 + ["452"] * 27 + ["421"]
+        assert await client.reply() == "closed"
+        assert sum(command.startswith(b"RCPT") for command in sink.commands) == 3
+
     async def test_a_message_in_a_loop_is_554(
         self, start_relay: Any, connect: Any, sink: Any
     ) -> None:
@@ -461,6 +475,24 @@ class TestLimits:
         replies = [await client.reply() for _ in range(3)]
 
         assert [code(replies[1]), replies[2]] == ["421 4.4.2", "closed"]
+
+    async def test_a_command_that_drips_for_ever_comes_to_an_end(
+        self, start_relay: Any, connect: Any
+    ) -> None:
+        relay = await start_relay(limits=Limits(idle_s=0.1))
+        client = await connect(relay)
+        await client.reply()
+
+        async def drip() -> None:
+            while True:
+                await client.send(b"N")
+                await asyncio.sleep(0.01)
+
+        dripping = asyncio.create_task(drip())
+        try:
+            assert code(await client.reply()) == "421 4.4.2"
+        finally:
+            dripping.cancel()
 
     async def test_data_that_drips_for_ever_comes_to_an_end(
         self, start_relay: Any, connect: Any, sink: Any

@@ -9,11 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
 
 from mailguard.errors import StoreUnavailable, UserError
+from mailguard.store import migrations
 from mailguard.store.audit_log import SqlAuditLog
 from mailguard.store.backup import back_up, restore
-from mailguard.store.engine import Database, migrate
+from mailguard.store.engine import Database
 from mailguard.store.held_store import SqlHeldStore
 from mailguard.store.schema import read_schema
 from mailguard.testing import SCHOOL
@@ -258,9 +262,7 @@ async def test_a_restore_removes_what_one_that_was_killed_has_left(
 
 async def test_an_older_schema_is_migrated(url: str, tmp_path: Path) -> None:
     old = tmp_path / "old.db"
-    migrate(f"sqlite:///{old}")
-    change(old, "DROP TABLE canary_runs", "DROP TABLE canary_marks")
-    change(old, "UPDATE alembic_version SET version_num = '0004_create_own_mails'")
+    migrate_to("0004_create_own_mails", old)
 
     done = await restore(old, file_of(url), SCHOOL.name, now=NOW)
 
@@ -268,6 +270,15 @@ async def test_an_older_schema_is_migrated(url: str, tmp_path: Path) -> None:
     assert read_schema(file_of(url)).is_newest
     log = SqlAuditLog(Database(url), SCHOOL.name)
     assert (await log.verify()).problem == ""
+
+
+def migrate_to(schema: str, file: Path) -> None:
+    """A database as an older MailGuard has left it."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with create_engine(f"sqlite:///{file}").begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, schema)
 
 
 def damage(file: Path) -> None:

@@ -364,12 +364,14 @@ def after_crash(url: str) -> tuple[int, int, str]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A disk of 4 MiB, or of as many as the test says."""
+    size = getattr(request, "param", 4)
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no tmpfs can be mounted here")
     yield disk
@@ -408,6 +410,27 @@ async def test_starting_again_takes_new_ballast(small_disk: Path) -> None:
 
     migrate(url)
 
+    assert (small_disk / "mailguard.db.ballast").stat().st_blocks * 512 == 1 << 20
+
+
+@pytest.mark.parametrize("small_disk", [32], indirect=True)
+async def test_once_the_disk_has_room_again_ballast_is_taken_again(small_disk: Path) -> None:
+    url = f"sqlite:///{small_disk}/mailguard.db"
+    migrate(url)
+    store, other = held_store(url), Database(url)
+    await other.read(count_clocks)
+    await store.add(held_message(1), audit_entry())
+    fill(small_disk)
+    with pytest.raises(StoreUnavailable, match="full"):
+        for number in range(2, 100):
+            await store.add(held_message(number), audit_entry())
+    await store.act(held_message(1).id, Act.CONFIRM, ["r0@elmpark.example"], audit_entry())
+    given_up = not (small_disk / "mailguard.db.ballast").exists()
+
+    (small_disk / "filler").unlink()
+    await store.add(held_message(200), audit_entry())
+
+    assert given_up
     assert (small_disk / "mailguard.db.ballast").stat().st_blocks * 512 == 1 << 20
 
 

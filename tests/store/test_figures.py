@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, insert
@@ -12,7 +13,7 @@ from mailguard.report.own_mail import Mark
 from mailguard.store.audit_log import append_in
 from mailguard.store.engine import Database
 from mailguard.store.figures import SqlFigures
-from mailguard.store.ledger import COLUMNS
+from mailguard.store.ledger import COLUMNS, SqlLedger
 from mailguard.store.tables import CanaryRuns, LedgerRows
 from mailguard.testing import NOON, SCHOOL
 from mailguard.testing.quarantine import audit_entry, ledger_row
@@ -131,3 +132,44 @@ async def test_a_hundred_thousand_messages_are_counted_within_a_second(
 
     assert MANY == counts.unread["image"]
     assert time.process_time() - started < 1.0
+
+
+# What passed in the last days.
+
+
+async def test_traffic_is_what_was_written_in_counted_days(
+    database: Database, stopwatch: Any
+) -> None:
+    figures = SqlFigures(database, SCHOOL.name, stopwatch=stopwatch)
+    ledger = SqlLedger(database, stopwatch=stopwatch)
+    for relationship, days in (("staff→staff", 3.0), ("outside→staff", 5.0), ("staff→pupil", 0)):
+        ledger.record(replace(ledger_row(), relationship=relationship, received=NOON))
+        ledger.record(replace(ledger_row(school="Oak Lane"), relationship="pupil→pupil"))
+        await ledger.close()
+        stopwatch.advance(days=days)
+
+    week = await figures.traffic(7)
+    month = await figures.traffic(30)
+
+    assert ({"outside→staff": 1, "staff→pupil": 1}, True) == (week.relationships, week.is_whole)
+    assert (3, False) == (len(month.relationships), month.is_whole)
+
+
+async def test_time_while_the_machine_was_off_does_not_count(
+    database: Database, stopwatch: Any
+) -> None:
+    ledger = SqlLedger(database, stopwatch=stopwatch)
+    ledger.record(ledger_row())
+    await ledger.close()
+    stopwatch.boot = "second"
+    stopwatch.advance(days=20)
+
+    traffic = await SqlFigures(database, SCHOOL.name, stopwatch=stopwatch).traffic(7)
+
+    assert ({"pupil→pupil": 1}, False) == (traffic.relationships, traffic.is_whole)
+
+
+async def test_a_new_installation_has_no_traffic_and_no_past(figures: SqlFigures) -> None:
+    traffic = await figures.traffic(7)
+
+    assert ({}, False) == (traffic.relationships, traffic.is_whole)

@@ -47,6 +47,7 @@ RECIPIENTS = st.builds(
     reply=TEXT,
     decision=st.none()
     | st.builds(Decision, by=TEXT, at=st.datetimes(timezones=st.just(UTC)), reason=TEXT),
+    bounced=st.booleans(),
 )
 MESSAGES = st.builds(
     lambda **fields: replace(held_message(), **fields),
@@ -208,6 +209,34 @@ async def test_only_a_pending_message_can_be_withdrawn(store: SqlHeldStore) -> N
 
     with pytest.raises(IllegalTransition, match="cannot be withdrawn"):
         await store.withdraw(held.id, audit_entry("withdraw"))
+
+    assert await store.by_id(held.id) == held
+
+
+async def test_a_copy_can_be_withdrawn_and_the_others_stay_and_can_be_acted_on(
+    store: SqlHeldStore, log: SqlAuditLog
+) -> None:
+    held = held_message(states=[State.PENDING, State.PENDING, State.PENDING])
+    await add(store, held)
+    await store.act(held.id, Act.DELIVER, [R1], audit_entry("deliver"))
+
+    await store.withdraw(held.id, audit_entry("withdraw"), [R0])
+    left = await store.act(held.id, Act.TAKE, ["r2@elmpark.example"], audit_entry("take"))
+
+    assert [(r.address, r.state) for r in left.recipients] == [
+        (R1, State.DELIVERED),
+        ("r2@elmpark.example", State.HELD),
+    ]
+    assert await store.by_id(held.id) == left
+    assert (await log.verify()).count == 4
+
+
+async def test_a_copy_that_was_delivered_cannot_be_withdrawn(store: SqlHeldStore) -> None:
+    held = held_message(states=[State.DELIVERED, State.PENDING])
+    await add(store, held)
+
+    with pytest.raises(IllegalTransition, match="cannot be withdrawn"):
+        await store.withdraw(held.id, audit_entry("withdraw"), [R0])
 
     assert await store.by_id(held.id) == held
 

@@ -46,11 +46,11 @@ async def test_rows_are_written_as_they_were_recorded(ledger: SqlLedger, query: 
 
     (row,) = query(
         "SELECT queue_id, school, received, sender, recipients, relationship, outcome, unscanned,"
-        " size FROM ledger_rows"
+        " size, ident FROM ledger_rows"
     )
     assert row[:4] == ("QUEUE1", SCHOOL.name, "2026-03-02 12:00:00.000000", "ana@elmpark.example")
     assert json.loads(row[4]) == ["ben@elmpark.example", "kim@elmpark.example"]
-    assert row[5:] == ("pupil→pupil", "relayed", '["format"]', 100)
+    assert row[5:] == ("pupil→pupil", "relayed", '["format"]', 100, "4cSh2W1xYz")
 
 
 async def test_rows_keep_their_order(ledger: SqlLedger, query: Query) -> None:

@@ -5,11 +5,18 @@ from ipaddress import ip_network
 
 from mailguard.cli.checks.result import Result, Scene
 from mailguard.cli.stores import is_serving
-from mailguard.config import ListenerSection, socket_path
+from mailguard.config import ListenerSection, read_next_hop, socket_path, split_address
 from mailguard.errors import ConfigError
 from mailguard.mail.envelope import Origin
 from mailguard.service.compose import certificate_of
+from mailguard.smtp.host import Query
 from mailguard.smtp.limits import Network
+
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104  only compared
+"""A listener on all addresses of the machine."""
+
+HERE = {"127.0.0.1", "::1", "localhost"}
+"""Loopback, in the words that people use."""
 
 WIDEST = {4: 16, 6: 48}
 """Bits of the widest network of clients that is no mistake: what one site has at most. Whoever is
@@ -49,7 +56,7 @@ async def check_service(scene: Scene) -> AsyncIterator[Result]:
 
 def _problems(listener: ListenerSection, addresses: set[str]) -> Iterator[Result]:
     name = f"listener {listener.name}"
-    if listener.next_hop.removeprefix("smtp://") in addresses:
+    if any(_leads_to(url, address) for url in listener.next_hop for address in addresses):
         yield Result(
             name=name,
             ok=False,
@@ -73,7 +80,7 @@ def _problems(listener: ListenerSection, addresses: set[str]) -> Iterator[Result
             do='Set tls = "require" and tls_certificate.',
         )
     wide = [str(network) for network in _networks(listener) if _is_too_wide(network)]
-    if wide and listener.protocol == "smtp":
+    if wide and listener.protocol != "milter":
         yield Result(
             name=name,
             ok=False,
@@ -93,8 +100,27 @@ def _problems(listener: ListenerSection, addresses: set[str]) -> Iterator[Result
             ok=True,
             what="It does not know where its mail comes from, so a forged pupil's address cannot "
             "be told from a real one.",
-            do='Use two listeners, one with origin = "inside" and one with "outside".',
+            do='Use two listeners, one with origin = "inside" and one with "outside".'
+            if listener.protocol == "smtp"
+            else "Have the mail server in front refuse such addresses: docs/deployment.md, "
+            '"Between Postfix and Dovecot".',
         )
+
+
+def _leads_to(url: str, address: str) -> bool:
+    """Whether a next hop is the listener at `address`. What is named by DNS only is not looked up:
+    a message that comes round is known by its Received lines."""
+    host, path = read_next_hop(url), socket_path(address)
+    if isinstance(host, Query):
+        return False
+    if path or host.path:
+        return path == host.path
+    name, port = split_address(address)
+    if port != host.port:
+        return False
+    is_everywhere = name in EVERYWHERE and host.name in HERE
+    is_named_else = "localhost" in (name, host.name) and {name, host.name} <= HERE
+    return name == host.name or is_everywhere or is_named_else
 
 
 def _networks(listener: ListenerSection) -> Sequence[Network]:
@@ -106,10 +132,16 @@ def _is_too_wide(network: Network) -> bool:
 
 
 def _who(listener: ListenerSection) -> str:
-    if path := socket_path(listener.address):
-        return f"mail servers that may use {path} may ask"
+    path = socket_path(listener.address)
     if listener.protocol == "milter":
+        if path:
+            return f"mail servers that may use {path} may ask"
         return f"mail servers on {_named(listener.milter_from)} may ask"
+    prefix = f"who may use {path} counts as this machine; " if path else ""
+    return prefix + _who_may_send(listener)
+
+
+def _who_may_send(listener: ListenerSection) -> str:
     may_relay = f"{_named(listener.clients)} may send to any domain"
     if listener.auth == "pass":
         named = _named(listener.clients)

@@ -11,44 +11,74 @@ from mailguard.config import Config
 from mailguard.errors import NextHopUnavailable
 from mailguard.mail.reply import Reply
 from mailguard.ports import NextHop
-from mailguard.service.compose import NextHops, own_sender_of
-from mailguard.smtp.nexthop import Timeouts
+from mailguard.service.compose import own_sender_of
+from mailguard.service.next_hops import NextHops
+from mailguard.service.own_mail import own_next_hop_of
+from mailguard.smtp.timeouts import Timeouts
+from mailguard.smtp.turn import Route
 
 PATIENCE = Timeouts(connect=4, greeting=4, command=4, final=4)
 """A person is waiting, and a mail server that takes longer makes every sender wait."""
 
 
 async def check_next_hops(scene: Scene) -> AsyncIterator[Result]:
-    """Does each answer, and does it know the headteacher and the safeguarding lead?"""
+    """Does each host of each list answer, and know the headteacher and the safeguarding lead?"""
     config = scene.config
     hops = NextHops(config, PATIENCE)
-    urls = dict.fromkeys(listener.next_hop for listener in config.listeners)
-    ways = dict.fromkeys((*urls, *([config.mail.next_hop] if config.mail.next_hop else [])))
-    people = tuple(dict.fromkeys((*config.people.headteacher, *config.people.dsl)))
-    found = await asyncio.gather(*(_ask(hops.at(url), url, people, config) for url in ways))
-    await hops.close()
+    lists = (*(listener.next_hop for listener in config.listeners), own_next_hop_of(config))
+    urls = dict.fromkeys(url for each in lists for url in each)
+    try:
+        found = await asyncio.gather(*(_ask_all(hops.route(url), url, config) for url in urls))
+    finally:
+        await hops.close()
     for results in found:
         for result in results:
             yield result
 
 
-async def _ask(hop: NextHop, url: str, people: Sequence[str], config: Config) -> list[Result]:
-    is_behind = any(listener.next_hop == url for listener in config.listeners)
-    address = url.removeprefix("smtp://")
-    name = f"next hop {address}" if is_behind else f"way out of own mail {address}"
+async def _ask_all(route: Route, url: str, config: Config) -> list[Result]:
+    """Every host that one entry of a list leads to."""
+    behind = [each.next_hop for each in config.listeners if url in each.next_hop]
+    kind = "next hop" if behind else "way out of own mail"
+    lists = behind or [own_next_hop_of(config)]
     try:
-        problems = await _refusals(hop, people, own_sender_of(config))
+        hosts = await route.hosts()
     except NextHopUnavailable as error:
-        problem = Result(
-            name=name,
-            ok=False,
-            what=f"It does not answer: {error}.",
-            do="Start the mail server behind MailGuard, or correct next_hop. Until then senders "
-            "are asked to wait."
-            if is_behind
-            else "Start it, or correct mail.next_hop. Until then no alert and no digest leaves.",
+        do = _remedy(is_alone=(url,) in lists, is_behind=bool(behind), is_known=False)
+        problem = f"Nobody knows where it is: {error}."
+        return [Result(name=f"{kind} {route}", ok=False, what=problem, do=do)]
+    is_alone = (url,) in lists and len(hosts) == 1
+    people = tuple(dict.fromkeys((*config.people.headteacher, *config.people.dsl)))
+    remedy = _remedy(is_alone=is_alone, is_behind=bool(behind))
+    asked = (
+        _ask(host, f"{kind} {host}", people, own_sender_of(config), remedy=remedy) for host in hosts
+    )
+    return [result for results in await asyncio.gather(*asked) for result in results]
+
+
+def _remedy(*, is_alone: bool, is_behind: bool, is_known: bool = True) -> str:
+    """What to do about one that does not answer, or of which nobody says where it is."""
+    key = "next_hop" if is_behind else "mail.next_hop"
+    first = "Start the mail server behind MailGuard" if is_alone and is_behind else "Start it"
+    if not is_known:
+        first = "See to the record and to this machine's name servers"
+    if not is_alone:
+        return (
+            f"{first}, or take it out of {key}. Until then all goes to the others there, as long "
+            "as one of them answers."
         )
-        return [problem]
+    if is_behind:
+        return f"{first}, or correct next_hop. Until then senders are asked to wait."
+    return f"{first}, or correct mail.next_hop. Until then no alert and no digest leaves."
+
+
+async def _ask(
+    hop: NextHop, name: str, people: Sequence[str], sender: str, *, remedy: str
+) -> list[Result]:
+    try:
+        problems = await _refusals(hop, people, sender)
+    except NextHopUnavailable as error:
+        return [Result(name=name, ok=False, what=f"It does not answer: {error}.", do=remedy)]
     who = f" It takes mail to {' and '.join(people)}." if people else ""
     return [
         Result(

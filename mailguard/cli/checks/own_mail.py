@@ -18,6 +18,9 @@ from mailguard.service.load import load_directory
 NAMED = 5
 """Alarms of one kind that are told one by one."""
 
+CASES = (Trouble.ALERT_LATE, Trouble.ALERT_UNTOLD, Trouble.NOTICE_LATE)
+"""What is about a message, not a day."""
+
 _LATER = "See to the next hop above; the log says `own_mail` about each attempt."
 _WHAT = {
     Trouble.DIGEST_MISSING: (
@@ -42,6 +45,11 @@ _WHAT = {
         "Look at it now: `mailguard quarantine show {about}`. Is the service running, and is "
         "anybody named under [people] who has no part in it? After 20 alerts in an hour they are "
         "gathered for a quarter of an hour.",
+    ),
+    Trouble.NOTICE_LATE: (
+        "The notice about {about}, which could not be delivered to everybody, has not reached "
+        "{recipient}{reply}.",
+        "Correct people.technician or the mail server. " + _LATER,
     ),
 }
 
@@ -93,7 +101,7 @@ async def check_own_mail(scene: Scene) -> AsyncIterator[Result]:
     async for result in _check_unseen(scene):
         yield result
     if not late:
-        yield Result(name="own mail", ok=True, what="No digest and no alert is late.")
+        yield Result(name="own mail", ok=True, what="No digest, alert or notice is late.")
 
 
 async def _check_unseen(scene: Scene) -> AsyncIterator[Result]:
@@ -125,7 +133,7 @@ async def _was_ever_sent(scene: Scene) -> bool:
 
 
 def _result(alarm: Alarm) -> Result:
-    is_case = alarm.trouble in (Trouble.ALERT_LATE, Trouble.ALERT_UNTOLD)
+    is_case = alarm.trouble in CASES
     # An alert about a message of which there is no copy has a queue id.
     about = reference_of(alarm.about) if is_case and HELD_ID.fullmatch(alarm.about) else alarm.about
     reply = f"; the mail server said: {alarm.reply}" if alarm.reply else ""

@@ -6,22 +6,32 @@ mistake.
 
 from collections.abc import AsyncIterator, Iterator
 
+from mailguard.cli.checks.postfix_settings import (
+    judge_asking,
+    judge_giving,
+    judge_newlines,
+    judge_taking,
+    note,
+)
 from mailguard.cli.checks.result import Result, Scene
-from mailguard.cli.postfix_milter import is_asked
-from mailguard.cli.postfix_text import (
+from mailguard.cli.postfix import (
     HANDOVERS,
+    ROUTES,
     Postfix,
     SmtpService,
     filters,
+    hosts_behind,
+    is_at,
+    leads_to,
+    mailboxes,
     milters,
     read_postfix,
+    seconds_of,
 )
+from mailguard.cli.postfix_milter import is_asked
+from mailguard.cli.postfix_text import compose_lines
 from mailguard.config import Config
 from mailguard.errors import UserError
-from mailguard.service.compose import MIB
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104 # only compared
 
 
 async def check_postfix(scene: Scene) -> AsyncIterator[Result]:
@@ -29,7 +39,7 @@ async def check_postfix(scene: Scene) -> AsyncIterator[Result]:
     try:
         postfix = read_postfix()
     except UserError as error:
-        yield _note(f"Its configuration cannot be read: {error}.", "`postconf -n` may say why.")
+        yield note(f"Its configuration cannot be read: {error}.", "`postconf -n` may say why.")
         return
     if postfix is None:
         return
@@ -39,141 +49,122 @@ async def check_postfix(scene: Scene) -> AsyncIterator[Result]:
 
 def judge_postfix(postfix: Postfix, config: Config) -> Iterator[Result]:
     """What to say of this Postfix beside this configuration."""
-    ours = {
-        _place(listener.address) for listener in config.listeners if listener.protocol == "smtp"
-    }
-    hops = {_place(listener.next_hop.removeprefix("smtp://")) for listener in config.listeners}
-    giving = [
-        service
-        for service in postfix.services
-        if _place(_setting(service, "smtpd_proxy_filter", postfix)) in ours
-        and _place(service.name) not in hops
-    ]
-    asking = [
-        service
-        for service in postfix.services
-        if _asks(service, postfix, config) and _place(service.name) not in hops
-    ]
-    if not giving and not asking and (filters(config) or milters(config)):
-        yield _note(
+    behind = hosts_behind(config.listeners)
+    taking = [service for service in postfix.services if is_at(service, behind)]
+    others = [service for service in postfix.services if service not in taking]
+    giving = [each for each in others if _gives(each, "smtpd_proxy_filter", postfix, config)]
+    # What is released may go to a service that asks about it, and about all other mail.
+    keyed = [each for each in taking if _is_keyed(each, config)]
+    asking = [each for each in (*others, *keyed) if _asks(each, postfix, config)]
+    routed = _routes(postfix, config)
+    expects_some = bool(filters(config) or milters(config) or mailboxes(config))
+    if not giving and not asking and not routed and expects_some:
+        yield note(
             "None of its services hands its mail to MailGuard.",
-            "`mailguard config postfix` says what to write where, if one should.",
+            f"If one should, this is how:\n\n{compose_lines(config, postfix).strip()}",
         )
-    problems = [result for service in giving for result in _impatient(service, postfix, config)]
-    for service in postfix.services:
-        if service in giving or service in asking:
-            problems += _too_large(service, postfix, config)
-    problems += [result for service in asking for result in _lenient(service, postfix)]
-    for service in (each for each in postfix.services if _place(each.name) in hops):
-        for name in HANDOVERS:
-            if _place(_setting(service, name, postfix)) in ours:
-                problems.append(
-                    Result(
-                        name="postfix",
-                        ok=False,
-                        what=f"{service.name} takes what MailGuard passes on, and hands it to "
-                        f"MailGuard again ({name}): mail would go round.",
-                        do=f"Add -o {name}= to {service.name} in master.cf.",
-                    )
-                )
-        if _asks(service, postfix, config):
-            problems.append(
-                Result(
-                    name="postfix",
-                    ok=False,
-                    what=f"{service.name} takes what is released, and asks MailGuard about it "
-                    "again (smtpd_milters): it would be held again.",
-                    do=f"Add -o smtpd_milters= to {service.name} in master.cf.",
-                )
-            )
-    yield from problems
-    using = [service.name for service in postfix.services if service in (*giving, *asking)]
-    if using and not problems:
-        yield Result(
-            name="postfix", ok=True, what=f"MailGuard gets the mail of {', '.join(using)}."
-        )
+    found = [result for each in giving for result in judge_giving(each, taking, postfix, config)]
+    found += [result for each in asking for result in judge_asking(each, postfix, config)]
+    using = [each for each in postfix.services if each in (*giving, *asking)]
+    found += judge_newlines(using, postfix)
+    found += _judge_routes(routed, postfix, config)
+    for service in taking:
+        found += _going_round(service, postfix, config)
+        if giving:
+            found += judge_taking(service, postfix)
+    yield from found
+    if (using or routed) and all(result.ok for result in found):
+        named = ", ".join([*(service.name for service in using), *routed])
+        yield Result(name="postfix", ok=True, what=f"MailGuard gets the mail of {named}.")
     if asking and not _is_named(postfix.settings.get("non_smtpd_milters", ""), postfix, config):
-        yield _note(
+        yield note(
             "Mail that programs on this machine hand in is not checked.",
             "Set non_smtpd_milters as smtpd_milters in main.cf, if it should be.",
         )
 
 
+def _gives(service: SmtpService, name: str, postfix: Postfix, config: Config) -> bool:
+    """Whether this parameter of it leads to us."""
+    target = postfix.setting(service, name)
+    return any(
+        leads_to(target, listener, postfix.queue)
+        for listener in config.listeners
+        if listener.protocol == "smtp"
+    )
+
+
 def _asks(service: SmtpService, postfix: Postfix, config: Config) -> bool:
     """Whether it asks us what to do with a message."""
-    return _is_named(_setting(service, "smtpd_milters", postfix), postfix, config)
+    return _is_named(postfix.setting(service, "smtpd_milters"), postfix, config)
+
+
+def _is_keyed(service: SmtpService, config: Config) -> bool:
+    """Whether what is released goes to it with a key by which we know it again."""
+    return is_at(service, hosts_behind([each for each in milters(config) if each.next_hop_asks]))
 
 
 def _is_named(value: str, postfix: Postfix, config: Config) -> bool:
     return any(is_asked(value, listener, postfix.queue) for listener in milters(config))
 
 
-def _lenient(service: SmtpService, postfix: Postfix) -> Iterator[Result]:
-    """What it does with mail while we are down."""
-    action = _setting(service, "milter_default_action", postfix)
-    if action != "tempfail":
-        effect = "passes unread" if action == "accept" else "is not asked to come again"
-        yield Result(
-            name="postfix",
-            ok=False,
-            what=f"{service.name} has milter_default_action = {action}: mail {effect} whenever "
-            "MailGuard does not answer.",
-            do="postconf -e milter_default_action=tempfail",
-        )
-    protocol = _setting(service, "milter_protocol", postfix)
-    if protocol != "6":
-        yield Result(
-            name="postfix",
-            ok=False,
-            what=f"{service.name} has milter_protocol = {protocol}: what is judged and kept may "
-            "differ from the message in its spaces.",
-            do="postconf -e milter_protocol=6",
-        )
+def _routes(postfix: Postfix, config: Config) -> list[str]:
+    """The parameters by which it delivers through us."""
+    passing = [each for each in config.listeners if each.protocol != "milter"]
+    return [
+        name
+        for name in ROUTES
+        if any(leads_to(postfix.settings.get(name, ""), each, postfix.queue) for each in passing)
+    ]
 
 
-def _impatient(service: SmtpService, postfix: Postfix, config: Config) -> Iterator[Result]:
-    patience = _seconds(_setting(service, "smtpd_proxy_timeout", postfix))
-    if patience <= config.relay.answer_s:
-        yield Result(
+def _judge_routes(routed: list[str], postfix: Postfix, config: Config) -> list[Result]:
+    """Whether it waits for us when it delivers by LMTP; by SMTP it waits at least as long."""
+    patience = seconds_of(postfix.settings.get("lmtp_data_done_timeout", ""))
+    if not routed or not mailboxes(config) or patience > config.relay.answer_s:
+        return []
+    return [
+        Result(
             name="postfix",
             ok=False,
-            what=f"{service.name} waits {patience} s for MailGuard's answer, which may take "
+            what=f"It waits {patience} s for MailGuard's answer by LMTP, which may take "
             f"{config.relay.answer_s} s: a message might come twice.",
-            do=f"Add -o smtpd_proxy_timeout={config.relay.answer_s + 20}s to {service.name} in "
-            "master.cf, or lower relay.answer_s.",
+            do="postconf -e lmtp_data_done_timeout=600s",
         )
+    ]
 
 
-def _too_large(service: SmtpService, postfix: Postfix, config: Config) -> Iterator[Result]:
-    largest, most = _setting(service, "message_size_limit", postfix), config.limits.message_mb * MIB
-    size = int(largest) if largest.isdigit() else 0
-    if not 0 < size <= most:
+def _going_round(service: SmtpService, postfix: Postfix, config: Config) -> Iterator[Result]:
+    """What makes a service behind us hand mail to us again."""
+    own_port = "Give next_hop a port of its own: `mailguard config postfix` has the lines."
+    for name in HANDOVERS:
+        if _gives(service, name, postfix, config):
+            yield Result(
+                name="postfix",
+                ok=False,
+                what=f"{service.name} takes what MailGuard passes on, and hands it to "
+                f"MailGuard again ({name}): mail would go round.",
+                do=own_port
+                if service.is_entrance
+                else f"Add -o {name}= to {service.name} in master.cf.",
+            )
+    asks = _asks(service, postfix, config)
+    others = [each for each in milters(config) if not each.next_hop_asks]
+    is_keyed = _is_keyed(service, config)
+    if asks and (not is_keyed or is_at(service, hosts_behind(others))):
         yield Result(
             name="postfix",
             ok=False,
-            what=f"{service.name} takes messages of "
-            f"{f'{size:,} bytes' if size else 'any size'}, MailGuard {most:,} at most.",
-            do=f"postconf -e message_size_limit={most}, or raise limits.message_mb.",
+            what=f"{service.name} takes what is released, and asks MailGuard about it "
+            "again (smtpd_milters): it would be held again.",
+            do=f"{own_port[:-1]}, or set next_hop_asks = true."
+            if service.is_entrance
+            else f"Add -o smtpd_milters= to {service.name} in master.cf.",
         )
-
-
-def _setting(service: SmtpService, name: str, postfix: Postfix) -> str:
-    """What holds for this service."""
-    return service.options.get(name, postfix.settings.get(name, ""))
-
-
-def _note(what: str, do: str) -> Result:
-    return Result(name="postfix", ok=True, what=what, do=do)
-
-
-def _place(address: str) -> tuple[str, str]:
-    """Host and port of an address as Postfix or we write it; all that mean this machine alike."""
-    host, _, port = address.removeprefix("inet:").rpartition(":")
-    host = host.strip("[]").lower()
-    return ("" if host in _LOCAL else host, port)
-
-
-def _seconds(time: str) -> int:
-    """A time of Postfix's: ``100s``, ``2m``, ``100``."""
-    number, unit = (time[:-1], time[-1]) if time[-1:] in _UNITS else (time, "s")
-    return int(number) * _UNITS[unit] if number.isdigit() else 0
+    if is_keyed and not asks:
+        yield Result(
+            name="postfix",
+            ok=False,
+            what=f"{service.name} takes what is released, and does not ask MailGuard about it as "
+            "next_hop_asks says: its readers see the header X-MailGuard-Release.",
+            do="Leave listeners.next_hop_asks out, or let that service ask (smtpd_milters).",
+        )

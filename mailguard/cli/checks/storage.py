@@ -33,6 +33,7 @@ from mailguard.quarantine.held import (
 from mailguard.scan.finding import ScanReport
 from mailguard.service.compose import Stores
 from mailguard.store.schema import read_schema
+from mailguard.store.spool import ASIDE
 from mailguard.store.trial import comes_back
 
 TRIAL_DAY = "0000/00/00"
@@ -143,6 +144,16 @@ async def check_evidence(scene: Scene) -> AsyncIterator[Result]:
         if missing
         else "",
     )
+    aside = Path(scene.config.storage.spool) / ASIDE
+    count = len(list(aside.iterdir())) if aside.is_dir() else 0
+    if count:
+        yield Result(
+            name="evidence",
+            ok=False,
+            what=f"Folders of the spool that nobody can make sense of: {count}, in {aside}.",
+            do="Look at them; quarantine/README.md has the format. Mend one and move it back to "
+            "its day, and the next start takes it into quarantine; or move it out of the spool.",
+        )
 
 
 async def _try_rows(stores: Stores) -> bool:
