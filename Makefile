@@ -18,7 +18,7 @@ demo:
 
 test:
 	@scripts/bootstrap --tests
-	@.venv/bin/pytest -n 2 --dist worksteal $(ARGS)
+	@.venv/bin/pytest -n 3 --dist worksteal $(ARGS)
 
 lint:
 	@scripts/bootstrap --tests

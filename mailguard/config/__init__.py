@@ -5,8 +5,9 @@ from them, and a test checks that both are current.
 """
 
 from mailguard.config.keys import walk_keys
+from mailguard.config.listener import ListenerSection
 from mailguard.config.load import DEFAULT_PATH, find_config, load_config, parse_config
-from mailguard.config.model import Config, ListenerSection, RulesSection
+from mailguard.config.model import Config, RulesSection
 from mailguard.config.values import read_next_hop, socket_path, split_address, split_period
 
 __all__ = [

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from mailguard.config.model import Config, Section
+from mailguard.config.model import Config
+from mailguard.config.section import Section
 
 
 def walk_keys(
