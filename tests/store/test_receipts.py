@@ -14,12 +14,14 @@ from mailguard.errors import StoreUnavailable
 from mailguard.mail.reply import Reply
 from mailguard.ports import AuditEntry
 from mailguard.quarantine.held import Act, HeldMessage, State
+from mailguard.store import known_receipts
 from mailguard.store import receipts as module
 from mailguard.store.audit_log import SqlAuditLog
 from mailguard.store.engine import Database
 from mailguard.store.held_store import SqlHeldStore
+from mailguard.store.known_receipts import CAPACITY, LOOK_EVERY_S
 from mailguard.store.lock import locked
-from mailguard.store.receipts import CAPACITY, LOOK_EVERY_S, SqlReceipts
+from mailguard.store.receipts import SqlReceipts
 from mailguard.testing import NOON, SCHOOL
 from mailguard.testing.quarantine import audit_entry, held_message
 
@@ -300,7 +302,7 @@ async def test_a_process_reads_only_what_is_new_and_does_not_miss_what_is_kept_a
 async def test_a_locked_database_keeps_nobody_waiting(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_WITHIN_S", 0.05)
+    monkeypatch.setattr(known_receipts, "LOOK_WITHIN_S", 0.05)
     database = Database(url, patience=0.3)
     receipts = SqlReceipts(database, SCHOOL.name)
     with locked(Path(url.removeprefix("sqlite:///") + ".lock"), patience=0):
@@ -331,7 +333,7 @@ async def test_a_client_that_vanishes_for_ever_fills_neither_disk_nor_memory(
 
     assert CAPACITY > 5
     assert kept == [(f"f{i}",) for i in range(7, 12)]
-    assert len(receipts._view.unread) == 5
+    assert len(receipts._known.view.unread) == 5
 
 
 async def test_who_has_a_message_is_known_for_7_counted_days(
