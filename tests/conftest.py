@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,17 +18,29 @@ from mailguard.testing import CANARY, SCHOOL
 settings.register_profile("anywhere", deadline=None)
 settings.load_profile("anywhere")
 
-LONGEST = ("tests/e2e/test_sudden_death", "tests/install", "tests/e2e")
-"""Where most of the time goes."""
+HOMES = (
+    "tests/install",
+    ("tests/e2e/test_sudden_death", "tests/e2e/test_disk_faults", "tests/e2e/test_m"),
+    "tests/e2e",
+)
+"""Where most of the time goes. Each of these begins with another worker, so that none is left alone
+with them at the end, and those of installation, which share one system, do not wait for it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that no worker is left alone with them at the end."""
-
-    def rank(item: pytest.Item) -> int:
-        return next((i for i, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 9)
-
-    items.sort(key=rank)
+    """The longest first; xdist deals out the list in as many equal pieces as there are workers."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    longest: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    others: list[pytest.Item] = []
+    for item in items:
+        home = next((i for i, name in enumerate(HOMES) if item.nodeid.startswith(name)), None)
+        (others if home is None else longest[home % workers]).append(item)
+    piece = -(-len(items) // workers)
+    items.clear()
+    for first in longest:
+        room = piece - len(first)
+        items += first + others[:room]
+        others = others[room:]
 
 
 @pytest.fixture(scope="session")
