@@ -9,6 +9,9 @@ import chardet
 SAMPLE = 4096
 """Bytes shown to the detector: more change nothing in what it says, only in its time (2 ms)."""
 
+GLANCE = 512
+"""Bytes shown to it where a charset was declared that fits, so that it would only be a doubt."""
+
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -71,6 +74,26 @@ _CODECS = {label: codec for codec, labels in _LABELS.items() for label in (codec
 _ESCAPES = {"utf-7": b"+", "hz": b"~", "iso2022-jp-2": b"\x1b", "iso2022-kr": b"\x1b"}
 """Charsets in which plain ASCII bytes may be other letters, and the byte that begins them."""
 
+ORDINARY = frozenset({"", "utf-8", "us-ascii", "iso-8859-1", "windows-1252"})
+"""Labels under which there is no other reading but of text with NUL in it."""
+
+_PLAIN = {"", "utf-8", "cp1252"}
+"""Charsets of which :func:`read_text` believes only what fits, and looks at the bytes else."""
+
+_WESTERN = {"cp1252", "cp1254", "iso8859-15", "mac-roman", "cp437", "cp850"}
+
+_TELLING = {
+    "gb18030",
+    "big5hkscs",
+    "cp932",
+    "euc-jp",
+    "cp949",
+    "utf-16-be",
+    "utf-32-le",
+    "utf-32-be",
+}
+"""Charsets that text of another one does not fit, so that there is nothing to detect."""
+
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -94,8 +117,42 @@ def read_text(data: bytes, declared: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
+def other_charsets(data: bytes, declared: str) -> Iterator[str]:
+    """Yield the charsets in which some readers show another text than :func:`read_text` returns:
+    what the bytes look like where it is not what was declared, or the other way round."""
+    codec = _codec(declared)
+    if codec in _ESCAPES:
+        if _ESCAPES[codec] in data:
+            yield "us-ascii"
+        return
+    sample = data[:SAMPLE]
+    if b"\0" not in sample and (codec in _PLAIN or data.isascii()):
+        return
+    shown = read_text(sample, declared)
+    for other in (*_wide(sample), *_guessed(data, codec)):
+        if sample.decode(other, "replace") not in shown:
+            yield other
+
+
+def _guessed(data: bytes, codec: str) -> Iterator[str]:
+    """What text in a charset of another script would be if nothing were declared."""
+    if codec in _PLAIN or data.isascii():
+        return
+    try:
+        data.decode()
+        yield "utf-8"
+    except UnicodeDecodeError:
+        # The detector costs some 10 ms.
+        if codec not in _TELLING | _WESTERN and (detected := _detect(data, GLANCE)) not in _WESTERN:
+            yield detected
+
+
+def _codec(declared: str) -> str:
+    return _CODECS.get(declared.strip(" \t\"'").lower().replace("_", "-"), "") if declared else ""
+
+
 def _decode_as_declared(data: bytes, declared: str) -> str | None:
-    codec = _CODECS.get(declared.strip(" \t\"'").lower().replace("_", "-"), "") if declared else ""
+    codec = _codec(declared)
     if data.isascii() and _ESCAPES.get(codec, b"\0") not in data:
         return data.decode("ascii")
     for mark, marked in _BYTE_ORDER_MARKS:
@@ -129,8 +186,8 @@ def _wide(sample: bytes) -> Iterator[str]:
         yield "utf-16-be" if even > odd else "utf-16-le"
 
 
-def _detect(data: bytes) -> str:
+def _detect(data: bytes, size: int = SAMPLE) -> str:
     odd = _NOT_ASCII.search(data)
     start = odd.start() if odd else 0
-    detected = chardet.detect(data[start : start + SAMPLE])["encoding"] or ""
+    detected = chardet.detect(data[start : start + size])["encoding"] or ""
     return _CODECS.get(detected.lower().replace("_", "-"), "cp1252")

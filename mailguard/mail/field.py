@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +12,9 @@ from mailguard.mail.words import decode_words
 
 PARAMETERS = 200
 """Parameters read of one field: a file name of 255 characters in continuations needs some ten."""
+
+SHORT = 100
+"""Characters of a field that is remembered: all mail says ``text/plain; charset=utf-8``."""
 
 _PARAMETER = re.compile(
     r';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)(?:"|\Z)|([^;]*+))', re.DOTALL
@@ -38,6 +42,10 @@ class Field:
 
 def parse_field(value: str) -> Field:
     """Parse an unfolded field in linear time, whatever it holds."""
+    return _parse_short(value) if len(value) <= SHORT else _parse(value)
+
+
+def _parse(value: str) -> Field:
     head, _, _ = value.partition(";")
     word = head.split(None, 1)[0].lower() if head.strip() else ""
     parameters: dict[str, str] = {}
@@ -52,6 +60,9 @@ def parse_field(value: str) -> Field:
     for name, pieces in extended.items():
         parameters[name + "*"] = _join(pieces)
     return Field(value=word, parameters=parameters)
+
+
+_parse_short = lru_cache(maxsize=1024)(_parse)
 
 
 def _unquote(match: re.Match[str]) -> str:

@@ -4,12 +4,15 @@ It is the tree that the standard library's `email` finds (compat32; the tests co
 parser compiles a pattern for each boundary (0.25 ms), goes by lines, recurses without limit and
 takes quadratic time for some fields, so a mail of 14 KB costs it twice and one with a picture
 twenty times as much.
+
+What other readers may see in the same bytes is read in :mod:`mailguard.mail.lenient`.
 """
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailguard.mail.field import Field, parse_field
 from mailguard.mail.words import unfold
@@ -22,8 +25,23 @@ _IDENTITY_ENCODINGS = {"", "7bit", "8bit", "binary"}
 _FIELD = re.compile(rb"([!-9;-~]++)([ \t]*+):[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
 _NO_FIELD = re.compile(rb"(?:([ \t])|(From )|:)[^\n]*+(?:\n|\Z)")
 _BLANK_LINE = re.compile(rb"\r?(?:\n|\Z)")
+_BLANK_FOLD = re.compile(rb"\n[ \t]++(?=\r?(?:\n|\Z))")
 _HEADER_END = re.compile(rb"\n(?=\r?\n)")
 _DELIMITER_END = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Caps that apply before any parser runs; what lies beyond one is reported, never dropped."""
+
+    depth: int = 30
+    """Nesting of multiparts and message/rfc822. Real mail stays below 10; 100 still parses."""
+
+    parts: int = 1000
+    """Parts, containers included. RFC 2046 has no limit; Rspamd and Amavis stop in the hundreds."""
+
+    header_bytes: int = 1 << 18
+    """One header block. Postfix's `header_size_limit` is 100 KB, for one header."""
 
 
 @dataclass(slots=True)
@@ -41,6 +59,16 @@ class Allowance:
 
     is_exceeded: bool = False
     """True once there were more entities than allowed."""
+
+
+class Span(NamedTuple):
+    """Where an entity lies in the bytes that were read."""
+
+    start: int
+    body: int
+    """Where its body begins."""
+
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +95,26 @@ class Entity:
     is_header_cut: bool
     """Whether header lines beyond the allowance were skipped."""
 
+    named: Mapping[str, Sequence[str]]
+    """The values of each field, by lower-case name."""
+
+    is_contradictory: bool
+    """Whether there are two ``Content-`` fields of one name that say different things."""
+
+    span: Span
+    outside: tuple[tuple[int, int], ...]
+    """Of a multipart, where the text before its first and after its last delimiter is."""
+
+    has_stray_delimiter: bool
+    """Whether its boundary also stands where it delimits nothing: others may see a part there."""
+
     def field(self, name: str) -> str:
         """The first value of field `name` (lower-case), ``""`` when absent."""
-        return next(self.fields(name), "")
+        return self.fields(name)[0] if name in self.named else ""
 
-    def fields(self, name: str) -> Iterator[str]:
+    def fields(self, name: str) -> Sequence[str]:
         """All values of field `name` (lower-case), in order."""
-        return (value for key, value in self.header if key.lower() == name)
+        return self.named.get(name, ())
 
     @property
     def is_container(self) -> bool:
@@ -90,6 +131,12 @@ def read_entity(raw: bytes, allowance: Allowance, depth: int = 0) -> Entity:
     return _read(raw, 0, len(raw), allowance, depth, "text/plain")
 
 
+def read_within(raw: bytes, span: tuple[int, int], allowance: Allowance, depth: int) -> Entity:
+    """Read the bytes of `raw` from the one to the other end of `span` as a part; see
+    :func:`read_entity`."""
+    return _read(raw, span[0], span[1], allowance, depth, "text/plain")
+
+
 def _read(
     raw: bytes, start: int, end: int, allowance: Allowance, depth: int, default: str
 ) -> Entity:
@@ -103,7 +150,7 @@ def _read(
         for begin, stop in _ranges(raw, end, head, content):
             if allowance.parts <= 0:
                 allowance.is_exceeded = True
-                children.append(_unsplit(raw[begin:end], depth + 1))
+                children.append(_unsplit(raw, begin, end, depth + 1))
                 break
             allowance.parts -= 1
             children.append(_read(raw, begin, stop, allowance, depth + 1, default))
@@ -115,18 +162,28 @@ def _read(
         children=tuple(children),
         defects=tuple(head.defects),
         is_header_cut=head.is_cut,
+        named=head.named,
+        is_contradictory=head.is_contradictory,
+        span=Span(start, head.end, end),
+        outside=tuple(head.outside),
+        has_stray_delimiter=head.has_stray_delimiter,
     )
 
 
-def _unsplit(rest: bytes, depth: int) -> Entity:
+def _unsplit(raw: bytes, begin: int, end: int, depth: int) -> Entity:
     return Entity(
         header=(),
         content=parse_field("text/plain"),
-        body=rest,
+        body=raw[begin:end],
         depth=depth,
         children=(),
         defects=(),
         is_header_cut=False,
+        named={},
+        is_contradictory=False,
+        span=Span(begin, begin, end),
+        outside=(),
+        has_stray_delimiter=False,
     )
 
 
@@ -140,9 +197,13 @@ class _Head:
     fields: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     defects: list[str] = dataclasses.field(default_factory=list)
     is_cut: bool = False
+    named: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    is_contradictory: bool = False
+    outside: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    has_stray_delimiter: bool = False
 
     def first(self, name: str) -> str:
-        return next((value for key, value in self.fields if key.lower() == name), "")
+        return self.named[name][0] if name in self.named else ""
 
 
 def _read_head(raw: bytes, start: int, end: int, limit: int) -> _Head:
@@ -152,7 +213,18 @@ def _read_head(raw: bytes, start: int, end: int, limit: int) -> _Head:
         if field := _FIELD.match(raw, head.end, stop):
             if field[2]:
                 head.defects.append("space_before_colon")
-            head.fields.append((field[1].decode("ascii"), unfold(field[3])))
+            written = field[3]
+            if b"\n" in written and _BLANK_FOLD.search(written):
+                head.defects.append("blank_folded_line")
+            name, value = field[1].decode("ascii"), unfold(written)
+            head.fields.append((name, value))
+            lower = name.lower()
+            if values := head.named.get(lower):
+                values.append(value)
+                if lower.startswith("content-") and value != values[0]:
+                    head.is_contradictory = True
+            else:
+                head.named[lower] = [value]
             head.end = field.end()
             continue
         if blank := _BLANK_LINE.match(raw, head.end, end):
@@ -175,7 +247,8 @@ def _read_head(raw: bytes, start: int, end: int, limit: int) -> _Head:
 
 def _ranges(raw: bytes, end: int, head: _Head, content: Field) -> Iterator[tuple[int, int]]:
     """Yield where each child begins and ends, and note in `head` what is wrong."""
-    is_encoded = head.first("content-transfer-encoding").strip().lower() not in _IDENTITY_ENCODINGS
+    encoding = head.first("content-transfer-encoding")
+    is_encoded = encoding.strip().lower() not in _IDENTITY_ENCODINGS
     if content.value in ENCLOSING and not is_encoded:
         yield head.end, end
     if not content.value.startswith("multipart/"):
@@ -187,10 +260,17 @@ def _ranges(raw: bytes, end: int, head: _Head, content: Field) -> Iterator[tuple
         head.defects.append("no_boundary")
         return
     begin = -1
-    for at, after, is_close in _delimiters(raw, head.end, end, boundary.encode()):
-        if begin < 0 and is_close:
-            break
+    for at, after, is_close in _delimiters(raw, head.end, end, b"--" + boundary.encode()):
+        if after < 0:
+            head.has_stray_delimiter = True
+            continue
+        if begin < 0:
+            head.outside.append((head.end, at + 1))
+            if is_close:
+                break
         if at >= begin >= 0:
+            if is_close:
+                head.outside.append((after, end))
             # The line end before a delimiter belongs to it (RFC 2046 §5.1.1).
             yield begin, at - raw.endswith(b"\r", begin, at)
             if is_close:
@@ -203,16 +283,18 @@ def _ranges(raw: bytes, end: int, head: _Head, content: Field) -> Iterator[tuple
     yield begin, end
 
 
-def _delimiters(
-    raw: bytes, start: int, end: int, boundary: bytes
-) -> Iterator[tuple[int, int, bool]]:
-    """Yield each delimiter line: the line feed before it, where it ends, and if it closes."""
-    start_of_line = b"\n--" + boundary
-    at = max(start - 1, 0)
-    while (at := raw.find(start_of_line, at, end)) >= 0:
-        rest = _DELIMITER_END.match(raw, at + len(start_of_line), end)
-        if rest:
-            yield at, rest.end(), bool(rest[1])
-            at = rest.end() - 1
+def _delimiters(raw: bytes, start: int, end: int, mark: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Yield each delimiter line: the line feed before it, where it ends, and if it closes.
+
+    Where `mark` stands and delimits nothing, that end is negative.
+    """
+    at = start
+    while (at := raw.find(mark, at, end)) >= 0:
+        rest = _DELIMITER_END.match(raw, at + len(mark), end)
+        if rest and raw.startswith(b"\n", at - 1 if at else end):
+            yield at - 1, rest.end(), bool(rest[1])
+            # The line feed may belong to the next one too.
+            at = rest.end()
         else:
-            at += len(start_of_line)
+            yield at, -1, False
+            at += len(mark)

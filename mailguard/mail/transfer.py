@@ -21,8 +21,7 @@ def decode_transfer(data: bytes, encoding: str) -> tuple[bytes, str]:
     `encoding` is the field as written. Comments, quotes and parameters around the word are
     ignored, as some readers do; data in an encoding that is none of RFC 2045's stays as it is.
     """
-    word = _TOKEN.search(_COMMENT.sub(" ", encoding))
-    name = word[0].lower() if word else ""
+    name = name_encoding(encoding)
     if name in _NO_ENCODING:
         return data, ""
     if name == "base64":
@@ -30,6 +29,12 @@ def decode_transfer(data: bytes, encoding: str) -> tuple[bytes, str]:
     if name == "quoted-printable":
         return binascii.a2b_qp(_SPACED_BREAK.sub(b"=", data)), ""
     return data, "unknown_transfer_encoding"
+
+
+def name_encoding(encoding: str) -> str:
+    """The word that the field `encoding` consists of, lower-case; ``""`` if it has none."""
+    word = _TOKEN.search(_COMMENT.sub(" ", encoding))
+    return word[0].lower() if word else ""
 
 
 def decode_base64(data: bytes) -> tuple[bytes, str]:

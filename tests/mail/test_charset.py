@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailguard.mail.charset import decode, read_text
+from mailguard.mail.charset import decode, other_charsets, read_text
 
 DECLARED = st.one_of(
     st.sampled_from(
@@ -60,6 +60,35 @@ def test_undeclared_text_of_another_script_is_detected() -> None:
     actual = read_text(text.encode("koi8-r"), "")
 
     assert text == actual
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "expected"),
+    [
+        pytest.param(b"plain", "us-ascii", [], id="ASCII"),
+        pytest.param("café".encode(), "utf-8", [], id="UTF-8"),
+        pytest.param("café".encode("latin-1"), "iso-8859-1", [], id="Latin-1"),
+        pytest.param("café".encode(), "koi8-r", ["utf-8"], id="UTF-8 declared as KOI8-R"),
+        pytest.param("你好你好".encode("gbk"), "gb2312", [], id="GBK"),
+        pytest.param("hi you".encode("utf-16-le"), "utf-8", ["utf-16-le"], id="UTF-16 as UTF-8"),
+        pytest.param(b"+AGgAaQ-", "utf-7", ["us-ascii"], id="UTF-7 or what stands there"),
+        pytest.param(b"hi you", "utf-7", [], id="UTF-7 without escapes"),
+    ],
+)
+def test_text_is_read_as_declared_and_as_it_looks(
+    data: bytes, declared: str, expected: list[str]
+) -> None:
+    actual = list(other_charsets(data, declared))
+
+    assert expected == actual
+
+
+def test_text_of_another_script_than_declared_is_read_in_both() -> None:
+    text = "Привет, как дела? Увидимся завтра в школе."
+
+    actual = list(other_charsets(text.encode("koi8-r"), "windows-1251"))
+
+    assert ["koi8-r"] == actual
 
 
 def test_line_ends_of_a_text_part_become_line_feeds() -> None:

