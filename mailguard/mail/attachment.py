@@ -1,4 +1,4 @@
-"""The attachment manifest, and the text of attachments that are text."""
+"""The attachment manifest, and the text of attachments."""
 
 import codecs
 import hashlib
@@ -11,15 +11,26 @@ from mailguard.mail.message import Part
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extract:
-    """What the world outside the core found out about one part (libmagic, later the cage)."""
+    """What the world outside the core found out about one part (libmagic and the cage)."""
 
     part: str
     sniffed: str
     """Media type by content, e.g. ``application/x-dosexec``; ``""`` when unknown."""
 
+    is_read: bool = False
+    """Whether a format reader looked at it; else the rest is empty."""
+
     text: str = ""
-    unread: str = ""
-    """Why its text could not be had, ``""`` when it could."""
+    """All text that was found in it, files inside included."""
+
+    names: tuple[str, ...] = ()
+    """The names of the files inside."""
+
+    misses: tuple[str, ...] = ()
+    """Why it was not, or not wholly, read; each reason once."""
+
+    features: tuple[str, ...] = ()
+    """What it is or does besides showing text: ``macros``, ``hidden``, ``rows:240``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +43,10 @@ class Attachment:
     sniffed: str
     size: int
     sha256: str
+    inside: tuple[str, ...] = ()
+    """The names of the files inside, as far as it was opened."""
+
+    features: tuple[str, ...] = ()
 
 
 # Text, whatever their main type is.
@@ -52,6 +67,8 @@ _MARKUP_TYPES = {"text/rtf"}
 # Windows declares .csv as application/vnd.ms-excel, and much as application/octet-stream.
 _TEXT_NAMES = (".txt", ".csv", ".tsv", ".md", ".log", ".json", ".xml", ".ics", ".vcf", ".eml")
 _HTML_NAMES = (".htm", ".html", ".xhtml")
+_PLAIN_TYPES = {"text/plain", "text/html"}
+_PLAIN_NAMES = (".txt", ".htm", ".html")
 
 # Nobody writes into these, provided that they are what they say.
 _SIGNATURE_TYPES = {
@@ -73,16 +90,42 @@ def describe(part: Part, extract: Extract | None) -> Attachment:
         sniffed=extract.sniffed if extract else "",
         size=len(part.data),
         sha256=hashlib.sha256(part.data).hexdigest(),
+        inside=extract.names if extract else (),
+        features=extract.features if extract else (),
     )
 
 
-def read_attachment(part: Part, extract: Extract | None, limit: int) -> tuple[str, str]:
-    """Return the text of an attachment, and why it was not read (``""`` when it was).
+def is_file(part: Part) -> bool:
+    """Whether readers offer `part` as a file, even where they also show it as text."""
+    return part.is_attachment or bool(part.filename)
+
+
+def needs_reader(part: Part, sniffed: str) -> bool:
+    """Whether an attachment has to be opened by a format reader to see all that is in it.
+
+    Plain text and HTML do not, by whatever sign one goes; nor does what has its own reasons to stay
+    unread: signatures, and messages and multiparts that parsing could not or must not open.
+    """
+    name = part.filename.lower().rstrip(". ")
+    if not part.data or part.content_type.startswith(("message/", "multipart/")):
+        return False
+    if part.content_type in _SIGNATURE_TYPES and part.data.startswith(_SIGNATURE_STARTS):
+        return False
+    return not (
+        part.content_type in _PLAIN_TYPES
+        and (not sniffed or (sniffed.startswith("text/") and sniffed not in _MARKUP_TYPES))
+        and ("." not in name or name.endswith(_PLAIN_NAMES))
+        and not _is_binary(part.data)
+    )
+
+
+def read_attachment(part: Part, extract: Extract | None, limit: int) -> tuple[str, tuple[str, ...]]:
+    """Return the text of an attachment, and why it was not, or not wholly, read.
 
     Of a text file at most the first `limit` bytes are decoded; ``too_long`` says there were more.
     """
-    if extract and (extract.text or extract.unread):
-        return extract.text, extract.unread
+    if extract and extract.is_read:
+        return extract.text, extract.misses
     sniffed = extract.sniffed if extract else ""
     name = part.filename.lower().rstrip(". ")
     if _is_text(part.content_type) or _is_text(sniffed) or name.endswith(_TEXT_NAMES + _HTML_NAMES):
@@ -90,11 +133,11 @@ def read_attachment(part: Part, extract: Extract | None, limit: int) -> tuple[st
         if {part.content_type, sniffed} & _HTML_TYPES or name.endswith(_HTML_NAMES):
             text = "\n".join(read_html(text))
         if _is_binary(part.data):
-            return text, _reason(part.content_type, sniffed)
-        return text, "too_long" if len(part.data) > limit else ""
+            return text, (_reason(part.content_type, sniffed),)
+        return text, ("too_long",) if len(part.data) > limit else ()
     if part.content_type in _SIGNATURE_TYPES and part.data.startswith(_SIGNATURE_STARTS):
-        return "", ""
-    return "", _reason(part.content_type, sniffed)
+        return "", ()
+    return "", (_reason(part.content_type, sniffed),)
 
 
 def _is_text(kind: str) -> bool:

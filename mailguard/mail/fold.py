@@ -64,7 +64,9 @@ class Folded:
         if self.origins is None:
             return start, end
         if start < end:
-            return self.origins[start], self.origins[end - 1] + 1
+            # Not its first and last: text that is read backwards leads back in that order.
+            here = self.origins[start:end]
+            return min(here), max(here) + 1
         at = self.origins[start - 1] + 1 if start else 0
         return at, at
 
@@ -90,20 +92,20 @@ def _expand(marked: str, text: str) -> "tuple[str, array[int]]":
     for marks in _MARKS.finditer(marked):
         start, end = marks.span()
         pieces.append(marked[done:start])
-        origins += _indices(done, start)
+        origins += indices(done, start)
         for at in range(start, end):
             if replacement := _fold_character(text[at]):
                 pieces.append(replacement)
                 origins.extend([at] * len(replacement))
         done = end
     pieces.append(marked[done:])
-    origins += _indices(done, len(marked))
+    origins += indices(done, len(marked))
     return "".join(pieces), origins
 
 
 def _collapse(text: str, origins: "array[int] | None") -> "tuple[str, array[int]]":
     """Shorten each run of white space to what it means, from its end."""
-    known = _indices(0, len(text)) if origins is None else origins
+    known = indices(0, len(text)) if origins is None else origins
     pieces: list[str] = []
     kept, done = array("I"), 0
     for spaces in _SPACES.finditer(text):
@@ -117,7 +119,8 @@ def _collapse(text: str, origins: "array[int] | None") -> "tuple[str, array[int]
     return "".join(pieces), kept
 
 
-def _indices(start: int, end: int) -> "array[int]":
+def indices(start: int, end: int) -> "array[int]":
+    """The numbers of a half-open range."""
     if end <= len(_IDENTITY):
         return _IDENTITY[start:end]
     return array("I", range(start, end))

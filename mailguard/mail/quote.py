@@ -16,14 +16,17 @@ _HINTS = (
 
 _PREFIX = re.compile(r"[ \t]*+>[> \t]*+")
 _SEPARATOR = re.compile(
-    r"[ \t]*+(?:[-_]{2,}+[ \t]*+(?:original|forwarded)[ \t]+(?:message|e-?mail|appointment)"
-    r"[ \t]*+[-_]{2,}+|begin forwarded message:)[ \t\r]*+",
+    r"[ \t]*+(?:[-_=]{2,}+[ \t]*+(?:original|forwarded)[ \t]+(?:message|e-?mail|appointment)"
+    r"[ \t]*+[-_=]{2,}+|-{2,}+[ \t]*+forwarded by .*\d.*-{2,}|begin forwarded message:)[ \t\r]*+",
     re.IGNORECASE,
 )
-_OPENING = re.compile(r"[ \t]*+(?:on|am|le|el)\b.*\d", re.IGNORECASE)
+_OPENING = re.compile(r"[ \t]*+(?:on|at|am|le|el)\b.*\d", re.IGNORECASE)
 _WROTE = re.compile(
     r"\b(?:wrote|writes|a écrit|escribió|schrieb\b.{0,60})[ \xa0]?:\s*\Z", re.IGNORECASE
 )
+_RULE = re.compile(r"[ \t]*+_{10,}+[ \t\r]*+")
+"""What Outlook on the web draws above its block."""
+
 _FROM = re.compile(r"[ \t*]*+(?:from|von|de)[ \xa0]?:", re.IGNORECASE)
 _FIELD = re.compile(
     r"[ \t*]*+(?:sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|à|objet|enviado"
@@ -36,6 +39,9 @@ _ATTRIBUTION_END = 100
 
 _ATTRIBUTION_LINES = 3
 """Gmail and Thunderbird wrap "On ..., ... wrote:" to at most three lines."""
+
+_NEAR = 2 * _ATTRIBUTION_LINES
+"""Lines above a quotation in which its attribution stands, blank ones included."""
 
 _BLOCK_LINES = 12
 """Lines after "From:" in which Outlook's other fields stand, blank ones between included."""
@@ -54,6 +60,7 @@ def split_quotation(text: str) -> tuple[str, str]:
     own: list[str] = []
     quoted: list[str] = []
     was_prefixed = False
+    marked = 0  # the next line with a ">", looked for once only
     for at, line in enumerate(lines):
         if _PREFIX.match(line):
             if not was_prefixed:
@@ -64,11 +71,17 @@ def split_quotation(text: str) -> tuple[str, str]:
             continue
         was_prefixed = False
         if _SEPARATOR.fullmatch(line) or _is_block(lines, at):
+            if own and _RULE.fullmatch(own[-1]):
+                quoted.append(own.pop())
             quoted += map(_strip_prefix, lines[at:])
             break
         own.append(line)
         length = _dated_attribution(own) if line.rstrip().endswith(":") else 0
-        if length and not _is_prefixed_below(lines, at):
+        if not length or _is_prefixed_below(lines, at):
+            continue
+        if marked <= at:
+            marked = next((n for n in range(at, len(lines)) if _PREFIX.match(lines[n])), len(lines))
+        if not _is_answered(lines, at, marked):
             quoted += [*_take(own, length), *map(_strip_prefix, lines[at + 1 :])]
             break
     return "\n".join(own), "\n".join(quoted)
@@ -102,6 +115,13 @@ def _is_prefixed_below(lines: Sequence[str], at: int) -> bool:
     return bool(_PREFIX.match(next(below, "")))
 
 
+def _is_answered(lines: Sequence[str], at: int, marked: int) -> bool:
+    """Whether who is named on line `at` is quoted only by what is `marked` further below: then
+    what is written between and behind is the author's answer."""
+    near = lines[max(at + 1, marked - _NEAR) : marked]
+    return marked < len(lines) and not _attribution(near)
+
+
 def _attribution(lines: Sequence[str]) -> int:
     """How many of the last lines say who wrote what follows; blank lines after them count."""
     if length := _dated_attribution(lines):
@@ -130,4 +150,4 @@ def _ends_attribution(lines: Sequence[str], blank: int) -> bool:
 
 def _blank_lines(lines: Sequence[str]) -> int:
     """How many blank lines there are at the end, at most two."""
-    return next((n for n, line in enumerate(lines[:-3:-1]) if line.strip()), 0)
+    return next((n for n, line in enumerate(lines[:-4:-1]) if line.strip()), 0)

@@ -12,13 +12,17 @@ OVERLAP = 200
 
 # Each alternative can begin only where its run of characters begins, and runs are possessive: no
 # text is looked at more than twice. An ellipsis goes on ("i will... hurt you"), as do titles.
+# One set of characters comes first, and looks back come after it: what has none is skipped fast.
 _PARAGRAPH_END = re.compile(r"\n\s*\n")
 _SENTENCE_END = re.compile(
-    r"""\n\s*\n
-      | \n (?= [ \t]* (?: [-*+>•‣·–] | \d{1,3}[.)] | [a-z][.)] ) [ \t] )
-      | (?<![.!?]) (?<!\bmr) (?<!\bmrs) (?<!\bms) (?<!\bdr) (?<!\bst) (?<!\be\.g) (?<!\bi\.e)
-        (?!\.\.) [.!?]++ [)\]"'”’»]*+ (?=\s)
-    """,
+    r"""[\n.!?] (?: (?<=\n) (?:
+          \s*\n
+        | (?= [ \t]* (?: [-*+>•‣·–] | \d{1,3}[.)] | [a-z][.)] ) [ \t] )
+      ) | (?<!\n) (?<![.!?][.!?])
+        (?<!\bmr[.!?]) (?<!\bmrs[.!?]) (?<!\bms[.!?]) (?<!\bdr[.!?]) (?<!\bst[.!?])
+        (?<!\be\.g[.!?]) (?<!\bi\.e[.!?])
+        (?!(?<=\.)\.) [.!?]*+ [)\]"'”’»]*+ (?=\s)
+    )""",
     re.VERBOSE,
 )
 

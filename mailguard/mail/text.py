@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mailguard.mail.attachment import Attachment, Extract, describe, read_attachment
+from mailguard.mail.attachment import Attachment, Extract, describe, is_file, read_attachment
 from mailguard.mail.charset import read_text
+from mailguard.mail.closing import find_closing
 from mailguard.mail.fold import Folded, fold
-from mailguard.mail.html import read_html
+from mailguard.mail.hidden import fold_shown, show_hidden
+from mailguard.mail.html import Page, read_page
 from mailguard.mail.message import Message, Part, Unread
 from mailguard.mail.quote import split_quotation
 
@@ -51,6 +53,16 @@ class Segment:
     """Decoded, as written but for line ends, which are ``\\n``; spans refer to it."""
 
     folded: Folded
+    hidden: tuple[tuple[int, int], ...] = ()
+    """Half-open ranges of `text` that its reader does not see, in order."""
+
+    shown: Folded | None = None
+    """Without what is hidden; None where that changes nothing that is read."""
+
+    @property
+    def closing(self) -> int:
+        """Where in `text` a signature or disclaimer begins; its length if there is none."""
+        return find_closing(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +75,20 @@ class MessageView:
     unread: tuple[Unread, ...]
     """The message's own, and what decoding added."""
 
+    pages: tuple[Page, ...] = ()
+    """What the HTML of the body leads to and shows, one for each part that has some."""
+
+
+_Ranges = tuple[tuple[int, int], ...]
+
+
+def _segment(part: str, where: Where, text: str, hidden: _Ranges) -> Segment:
+    folded = fold(text)
+    shown = fold_shown(text, hidden) if hidden else None
+    if shown and shown.text == folded.text:  # only white space is hidden
+        shown = None
+    return Segment(part=part, where=where, text=text, folded=folded, hidden=hidden, shown=shown)
+
 
 @dataclass(slots=True, kw_only=True)
 class _Draft:
@@ -73,22 +99,24 @@ class _Draft:
     """Parts in `unread`: the first reason that is known is enough."""
 
     segments: list[Segment] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
     room: int = VIEW_LIMIT
 
-    def add(self, part: str, where: Where, text: str) -> None:
+    def add(self, part: str, where: Where, text: str, hidden: _Ranges = ()) -> None:
         """Add `text` as far as there is room for it."""
         if len(text) > self.room:
             self.miss(part, "too_long")
             text = text[: self.room]
+            hidden = tuple((a, min(b, self.room)) for a, b in hidden if a < self.room)
         if text and not text.isspace():
             self.room -= len(text)
-            self.segments.append(Segment(part=part, where=where, text=text, folded=fold(text)))
+            self.segments.append(_segment(part, where, text, hidden))
 
-    def miss(self, part: str, reason: str) -> None:
+    def miss(self, part: str, *reasons: str) -> None:
         """Note that `part` was not, or not wholly, read."""
-        if part not in self.missed:
+        if reasons and part not in self.missed:
             self.missed.add(part)
-            self.unread.append(Unread(part=part, reason=reason))
+            self.unread.extend(Unread(part=part, reason=reason) for reason in reasons)
 
 
 def look(message: Message, extracts: tuple[Extract, ...] = ()) -> MessageView:
@@ -107,14 +135,19 @@ def look(message: Message, extracts: tuple[Extract, ...] = ()) -> MessageView:
             _add_attachment(draft, part, known.get(part.number))
         else:
             _add_body(draft, part)
-        draft.add(part.number, Where.FILENAME, part.filename)
+        extract = known.get(part.number) if is_file(part) else None
+        if extract and extract.is_read and not part.is_attachment:
+            _add_attachment(draft, part, extract)
+        names = (part.filename, *(extract.names if extract else ()))
+        draft.add(part.number, Where.FILENAME, "\n\n".join(filter(None, names)))
     return MessageView(
         message=message,
         segments=_owned(message, _without_repetition(draft.segments)),
         attachments=tuple(
-            describe(part, known.get(part.number)) for part in message.parts if part.is_attachment
+            describe(part, known.get(part.number)) for part in message.parts if is_file(part)
         ),
-        unread=tuple(draft.unread),
+        unread=tuple(dict.fromkeys(draft.unread)),
+        pages=tuple(draft.pages),
     )
 
 
@@ -122,18 +155,27 @@ def _add_body(draft: _Draft, part: Part) -> None:
     text = read_text(part.data[:_MARKUP_LIMIT], part.charset)
     if len(part.data) > _MARKUP_LIMIT:
         draft.miss(part.number, "too_long")
-    by_markup = ""
-    if part.content_type == "text/html":
-        text, by_markup = read_html(text)
-    own, quoted = split_quotation(text)
-    draft.add(part.number, Where.BODY, own)
-    draft.add(part.number, Where.QUOTED, "\n\n".join(filter(None, (by_markup, quoted))))
+    if part.content_type != "text/html":
+        own, quoted = split_quotation(text)
+        draft.add(part.number, Where.BODY, own)
+        draft.add(part.number, Where.QUOTED, quoted)
+        return
+    page = read_page(text)
+    draft.pages.append(page)
+    own, quoted = split_quotation(page.marked)
+    draft.add(part.number, Where.BODY, *show_hidden(own))
+    quoted = "\n\n".join(filter(None, (page.marked_quoted, quoted)))
+    draft.add(part.number, Where.QUOTED, *show_hidden(quoted))
 
 
 def _add_attachment(draft: _Draft, part: Part, extract: Extract | None) -> None:
-    text, reason = read_attachment(part, extract, _MARKUP_LIMIT)
-    if reason:
-        draft.miss(part.number, reason)
+    text, reasons = read_attachment(part, extract, _MARKUP_LIMIT)
+    if extract and extract.is_read:
+        # What is inside has reasons of its own, whatever was known of the whole before.
+        draft.unread.extend(Unread(part=part.number, reason=reason) for reason in reasons)
+        draft.missed.add(part.number)
+    else:
+        draft.miss(part.number, *reasons)
     draft.add(part.number, Where.ATTACHMENT, text)
 
 
@@ -141,15 +183,29 @@ def _owned(message: Message, segments: tuple[Segment, ...]) -> tuple[Segment, ..
     """Where all is quoted and nothing answered, take the quotation for the author's own words.
 
     Whoever looks as if quoting would else be read by no rule. A child who passes on what it was
-    sent adds a word of its own, or replies.
+    sent adds a word of its own, or replies; a signature is none.
     """
     is_reply = message.header("in-reply-to") or message.header("references")
-    if is_reply or any(segment.where is Where.BODY for segment in segments):
+    if is_reply or not any(segment.where is Where.QUOTED for segment in segments):
         return segments
+    own = {segment.part: segment for segment in segments if segment.where is Where.BODY}
+    if any(segment.text[: segment.closing].strip() for segment in own.values()):
+        return segments
+    quoted = {segment.part: segment for segment in segments if segment.where is Where.QUOTED}
     return tuple(
-        replace(segment, where=Where.BODY) if segment.where is Where.QUOTED else segment
+        _below(own.get(segment.part), segment) if segment.where is Where.QUOTED else segment
         for segment in segments
+        if not (segment.where is Where.BODY and segment.part in quoted)
     )
+
+
+def _below(above: Segment | None, quoted: Segment) -> Segment:
+    """What is quoted as the author's own words, under what they wrote."""
+    if above is None:
+        return replace(quoted, where=Where.BODY)
+    start = len(above.text) + 2
+    hidden = (*above.hidden, *((start + first, start + last) for first, last in quoted.hidden))
+    return _segment(quoted.part, Where.BODY, f"{above.text}\n\n{quoted.text}", hidden)
 
 
 def _without_repetition(segments: list[Segment]) -> tuple[Segment, ...]:

@@ -5,6 +5,9 @@
 2. Only where all that some rule needs occurs, the segment's sentences or paragraphs are looked at
    one by one, in the same way; where one has all of it, exclusions (`unless`) are looked for too.
 3. Only in units that made a finding, spans are computed.
+4. A segment that is also read in another way (what its HTML shows; words that are disguised, of
+   which the first pass sees the signs) is matched in each reading: whatever only that shows, is
+   found too. What the plain reading shows stays found.
 
 Limits: a finding counts up to :data:`COUNT_LIMIT` units.
 """
@@ -14,8 +17,11 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 from mailguard.errors import RuleError
+from mailguard.mail.disguise import SIGNS, Sign, undisguise
+from mailguard.mail.fold import Folded
 from mailguard.mail.sentence import paragraphs, sentences
 from mailguard.mail.text import Segment, Where
+from mailguard.mail.vocabulary import Vocabulary
 from mailguard.scan.engine import Engine, PatternError, encode
 from mailguard.scan.finding import SPAN_LIMIT, Finding, Span, Symbol
 from mailguard.scan.rule import Rule, Within
@@ -58,9 +64,10 @@ class _Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Text:
-    """A segment after the first pass."""
+    """A reading of a segment after the first pass."""
 
     segment: Segment
+    folded: Folded
     encoded: bytes
     whole: Unit
 
@@ -68,10 +75,13 @@ class _Text:
 class Matcher:
     """The patterns of some rules, ready to be looked for. One thread at a time may ask."""
 
-    def __init__(self, needed: Engine, excluding: Engine, rules: Iterable[Rule]) -> None:
-        """Look for `rules`: `needed` knows the patterns of their `all` and `any`, `excluding` those
-        of their `unless`."""
-        self._needed, self._excluding = needed, excluding
+    def __init__(
+        self, needed: Engine, excluding: Engine, rules: Iterable[Rule], vocabulary: Vocabulary
+    ) -> None:
+        """Look for `rules`: `needed` knows the patterns of their `all` and `any` and the signs of
+        disguise, `excluding` those of their `unless`; `vocabulary` the words of all."""
+        self._needed, self._excluding, self._vocabulary = needed, excluding, vocabulary
+        self._signs = {needed.ids[pattern]: sign for pattern, sign in SIGNS.items()}
         self._in_units: dict[tuple[Within, Where, int], list[_Check]] = {}
         self._in_message: list[_Check] = []
         self._places: set[Where] = set()
@@ -96,7 +106,8 @@ class Matcher:
 
         Raises :class:`RuleError` for a pattern that the engine does not take.
         """
-        needed = sorted({pattern for rule in rules for pattern in (*rule.all, *rule.any)})
+        sought = {pattern for rule in rules for pattern in (*rule.all, *rule.any)}
+        needed = sorted(sought | SIGNS.keys())
         excluding = sorted({pattern for rule in rules for pattern in rule.unless})
         compiled = compiled or b""
         end = _LENGTH_BYTES + int.from_bytes(compiled[:_LENGTH_BYTES])
@@ -105,6 +116,7 @@ class Matcher:
                 Engine(needed, compiled[_LENGTH_BYTES:end]),
                 Engine(excluding, compiled[end:]),
                 rules,
+                Vocabulary((*sorted(sought), *excluding)),
             )
         except PatternError as error:
             file = next(r.file for r in rules if error.pattern in (*r.all, *r.any, *r.unless))
@@ -112,7 +124,7 @@ class Matcher:
 
     def only(self, rule: Rule) -> "Matcher":
         """Return a matcher for `rule` alone; its patterns must be among those compiled here."""
-        return Matcher(self._needed, self._excluding, (rule,))
+        return Matcher(self._needed, self._excluding, (rule,), self._vocabulary)
 
     def dump(self) -> bytes:
         """The compiled patterns, for :meth:`compile`. Must: be kept where only we can write, for
@@ -123,17 +135,71 @@ class Matcher:
     def find(self, segments: Iterable[Segment]) -> Iterator[Finding]:
         """Yield a finding for each rule and segment that match, in the order of the segments;
         then one for each rule about the whole message."""
-        texts = [self._read(segment) for segment in segments if segment.where in self._places]
-        for text in texts:
-            for within, split in _SPLIT.items():
-                if checks := self._worth(text, within):
-                    yield from self._find_in_units(text, split, checks)
-        yield from self._find_in_message(texts)
+        plain: list[_Text] = []
+        others: list[_Text] = []
+        for segment in segments:
+            if segment.where not in self._places:
+                continue
+            text = self._read(segment, segment.folded)
+            readings = list(self._read_otherwise(text)) if self._is_odd(text) else ()
+            plain.append(text)
+            others += readings
+            found: set[Symbol] = set()
+            for reading in (text, *readings):
+                for finding in self._find_in_text(reading, found):
+                    found.add(finding.symbol)
+                    yield finding
+        found = set()
+        for texts in (plain, [*plain, *others]) if others else (plain,):
+            for finding in self._find_in_message(texts, found):
+                found.add(finding.symbol)
+                yield finding
 
-    def _read(self, segment: Segment) -> _Text:
-        encoded = encode(segment.folded.text)
+    def readings(self, segment: Segment) -> Iterator[Folded]:
+        """Yield the ways beside the plain one in which `segment` is read, for explanations."""
+        for text in self._read_otherwise(self._read(segment, segment.folded)):
+            yield text.folded
+
+    def _read(self, segment: Segment, folded: Folded) -> _Text:
+        encoded = encode(folded.text)
         whole = Unit(start=0, end=len(encoded), ends=self._needed.first_ends(encoded))
-        return _Text(segment=segment, encoded=encoded, whole=whole)
+        return _Text(segment=segment, folded=folded, encoded=encoded, whole=whole)
+
+    def _is_odd(self, text: _Text) -> bool:
+        """Whether there may be another way to read a segment; no more than a glance."""
+        return (
+            text.segment.shown is not None
+            or not self._signs.keys().isdisjoint(text.whole.ends)
+            or not text.segment.text.isascii()
+        )
+
+    def _read_otherwise(self, text: _Text) -> Iterator[_Text]:
+        """Read a segment as it is shown, and both as what disguised words stand for."""
+        plain = [text]
+        if shown := text.segment.shown:
+            plain.append(self._read(text.segment, shown))
+            yield plain[-1]
+        for reading in plain:
+            signs = self._signs_in(reading.whole)
+            if signs or not text.segment.text.isascii():
+                for folded in undisguise(
+                    text.segment.text, reading.folded, signs, self._vocabulary
+                ):
+                    yield self._read(text.segment, folded)
+
+    def _signs_in(self, unit: Unit) -> dict[Sign, int]:
+        """The signs of disguise, and where the first of each ends."""
+        signs: dict[Sign, int] = {}
+        for pattern in self._signs.keys() & unit.ends.keys():
+            sign, end = self._signs[pattern], unit.ends[pattern]
+            signs[sign] = min(signs.get(sign, end), end)
+        return signs
+
+    def _find_in_text(self, text: _Text, found: Set[Symbol]) -> Iterator[Finding]:
+        for within, split in _SPLIT.items():
+            checks = [c for c in self._worth(text, within) if c.symbol not in found]
+            if checks:
+                yield from self._find_in_units(text, split, checks)
 
     def _worth(self, text: _Text, within: Within) -> list[_Check]:
         """Return the checks of all rules that can match in the units of `text`, by name."""
@@ -146,7 +212,7 @@ class Matcher:
     ) -> Iterator[Finding]:
         found: list[tuple[_Check, list[Unit]]] = [(check, []) for check in checks]
         counting = found
-        for start, end in split(text.segment.folded.text):
+        for start, end in split(text.folded.text):
             ends = self._needed.first_ends(text.encoded[start:end])
             having_all = [(c, units) for c, units in counting if c.has_all(ends.keys())]
             if not having_all:
@@ -162,10 +228,10 @@ class Matcher:
             if units:
                 yield self._finding(check, len(units), [(text, unit) for unit in units])
 
-    def _find_in_message(self, texts: list[_Text]) -> Iterator[Finding]:
+    def _find_in_message(self, texts: list[_Text], found: Set[Symbol]) -> Iterator[Finding]:
         everywhere = _union(texts)
         for check in self._in_message:
-            if not check.has_all(everywhere):
+            if check.symbol in found or not check.has_all(everywhere):
                 continue
             named = [text for text in texts if text.segment.where in check.places]
             if not check.has_all(_union(named)) or any(self._excludes(check, t) for t in named):
@@ -186,14 +252,28 @@ class Matcher:
             part=places[0][0].segment.part,
             where=places[0][0].segment.where,
             count=count,
-            spans=tuple(islice(spans, SPAN_LIMIT)),
+            spans=tuple(islice(_disjoint(spans), SPAN_LIMIT)),
         )
 
     def _spans(self, check: _Check, text: _Text, unit: Unit) -> Iterator[Span]:
         shown = check.shown(unit.ends)
         for start, end in find_ranges(self._needed, shown, text.encoded, unit):
-            first, last = text.segment.folded.span(start, end)
+            first, last = text.folded.span(start, end)
             yield Span(part=text.segment.part, where=text.segment.where, start=first, end=last)
+
+
+def _disjoint(spans: Iterable[Span]) -> Iterator[Span]:
+    """Leave out what another reading of the same text has shown already."""
+    shown: list[Span] = []
+    for span in spans:
+        if not any(_overlap(span, other) for other in shown):
+            shown.append(span)
+            yield span
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    same = (one.part, one.where) == (other.part, other.where)
+    return same and one.start < other.end and other.start < one.end
 
 
 def _union(texts: Iterable[_Text]) -> set[int]:

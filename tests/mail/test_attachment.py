@@ -2,7 +2,13 @@
 
 import pytest
 
-from mailguard.mail.attachment import Attachment, Extract, describe, read_attachment
+from mailguard.mail.attachment import (
+    Attachment,
+    Extract,
+    describe,
+    needs_reader,
+    read_attachment,
+)
 from mailguard.mail.message import Part
 
 LIMIT = 1000
@@ -41,7 +47,7 @@ def test_text_is_read_by_type_name_or_content(
 
     actual = read_attachment(attachment, Extract(part="2", sniffed=sniffed), LIMIT)
 
-    assert ("Zoë, 4B", "") == actual
+    assert ("Zoë, 4B", ()) == actual
 
 
 @pytest.mark.parametrize(
@@ -57,13 +63,13 @@ def test_a_page_is_read_as_it_is_shown(content_type: str, filename: str, sniffed
 
     text, reason = read_attachment(attachment, Extract(part="2", sniffed=sniffed), LIMIT)
 
-    assert ("hello", "") == (text.strip(), reason)
+    assert ("hello", ()) == (text.strip(), reason)
 
 
 def test_text_is_read_up_to_the_limit() -> None:
     actual = read_attachment(part(b"x" * LIMIT * 2), None, LIMIT)
 
-    assert ("x" * LIMIT, "too_long") == actual
+    assert ("x" * LIMIT, ("too_long",)) == actual
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,7 @@ def test_what_is_no_text_is_unread_for_a_reason(
 
     actual = read_attachment(part(data, content_type), extract, LIMIT)
 
-    assert ("", expected) == actual
+    assert ("", (expected,)) == actual
 
 
 def test_binary_data_declared_as_text_is_both_read_and_unread() -> None:
@@ -93,14 +99,14 @@ def test_binary_data_declared_as_text_is_both_read_and_unread() -> None:
 
     text, reason = read_attachment(part(b"PK\x03\x04\x00notes.txt"), extract, LIMIT)
 
-    assert ("notes.txt", "format") == (text[-9:], reason)
+    assert ("notes.txt", ("format",)) == (text[-9:], reason)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
 def test_utf_16_is_no_binary_data(encoding: str) -> None:
     actual = read_attachment(part("hello you".encode(encoding)), None, LIMIT)
 
-    assert ("hello you", "") == actual
+    assert ("hello you", ()) == actual
 
 
 @pytest.mark.parametrize(
@@ -113,26 +119,31 @@ def test_utf_16_is_no_binary_data(encoding: str) -> None:
 def test_a_signature_has_no_text_to_miss(content_type: str, data: bytes) -> None:
     actual = read_attachment(part(data, content_type), None, LIMIT)
 
-    assert ("", "") == actual
+    assert ("", ()) == actual
 
 
 @pytest.mark.parametrize(
     ("extract", "expected"),
     [
         pytest.param(
-            Extract(part="2", sniffed="", text="hello", unread=""), ("hello", ""), id="text"
+            Extract(part="2", sniffed="", is_read=True, text="hello"), ("hello", ()), id="text"
         ),
         pytest.param(
-            Extract(part="2", sniffed="", text="", unread="encrypted"), ("", "encrypted"), id="why"
+            Extract(part="2", sniffed="", is_read=True, misses=("encrypted",)),
+            ("", ("encrypted",)),
+            id="why",
         ),
         pytest.param(
-            Extract(part="2", sniffed="", text="hel", unread="too_long"),
-            ("hel", "too_long"),
+            Extract(part="2", sniffed="", is_read=True, text="hel", misses=("too_long", "image")),
+            ("hel", ("too_long", "image")),
             id="both",
         ),
+        pytest.param(Extract(part="2", sniffed="", is_read=True), ("", ()), id="nothing in it"),
     ],
 )
-def test_what_the_cage_found_counts(extract: Extract, expected: tuple[str, str]) -> None:
+def test_what_the_cage_found_counts(
+    extract: Extract, expected: tuple[str, tuple[str, ...]]
+) -> None:
     actual = read_attachment(part(b"%PDF", "application/pdf"), extract, LIMIT)
 
     assert expected == actual
@@ -157,3 +168,39 @@ def test_the_manifest_says_what_is_attached(extract: Extract | None, sniffed: st
         size=5,
         sha256=digest,
     )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "filename", "sniffed", "data"),
+    [
+        pytest.param("text/plain", "", "text/plain", b"x", id="text"),
+        pytest.param("text/plain", "a.txt", "text/x-python", b"x", id="text of some kind"),
+        pytest.param("text/html", "a.html", "text/html", b"x", id="page"),
+        pytest.param("application/pdf", "a.pdf", "", b"", id="nothing"),
+        pytest.param("message/rfc822", "", "text/plain", b"x", id="what parsing did not open"),
+        pytest.param(
+            "application/pgp-signature", "", "", b"-----BEGIN PGP SIGNATURE-----\n", id="signature"
+        ),
+    ],
+)
+def test_plain_text_and_pages_need_no_reader(
+    content_type: str, filename: str, sniffed: str, data: bytes
+) -> None:
+    assert not needs_reader(part(data, content_type, filename), sniffed)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "filename", "sniffed", "data"),
+    [
+        pytest.param("application/pdf", "", "application/pdf", b"x", id="document"),
+        pytest.param("text/plain", "", "application/pdf", b"x", id="document by its content"),
+        pytest.param("text/plain", "a.docx", "text/plain", b"x", id="document by its name"),
+        pytest.param("application/pdf", "a.txt", "text/plain", b"x", id="document by its type"),
+        pytest.param("text/plain", "", "text/rtf", b"x", id="text behind markup"),
+        pytest.param("text/plain", "", "text/plain", b"x\0yes" * 9, id="text that is none"),
+    ],
+)
+def test_whatever_may_hold_more_needs_a_reader(
+    content_type: str, filename: str, sniffed: str, data: bytes
+) -> None:
+    assert needs_reader(part(data, content_type, filename), sniffed)

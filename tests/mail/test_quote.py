@@ -94,6 +94,82 @@ def test_quoted_text_is_told_apart(text: str, own: str, quoted: str) -> None:
     assert (own, quoted) == actual
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(
+            "From: Cara\nSent: 02 March 2026 10:00\nTo: Ana\nSubject: x\n\na", id="Outlook"
+        ),
+        pytest.param(
+            "________________________________\nFrom: Cara <c@x.example>\n"
+            "Sent: Monday, March 2, 2026 10:00 AM\nTo: Ana <a@x.example>\nSubject: x\n\na",
+            id="Outlook on the web",
+        ),
+        pytest.param(
+            "From: Cara <c@x.example>\nDate: Monday, 2 March 2026 at 10:00\n"
+            "To: Ana <a@x.example>\nCc: Ben\nSubject: Re: x\na",
+            id="Outlook for Mac",
+        ),
+        pytest.param(
+            'On 02/03/2026, 10:00, "Cara" <c@x.example> wrote:\n\n    a',
+            id="Outlook for Mac, short",
+        ),
+        pytest.param(
+            "---------- Forwarded message ---------\nFrom: Cara <c@x.example>\n"
+            "Date: Mon, 2 Mar 2026 at 10:00\nSubject: x\nTo: Ana <a@x.example>\n\na",
+            id="Gmail forward",
+        ),
+        pytest.param(
+            "On Mon, 2 Mar 2026 at 10:00, Cara Finch <c@x.example> wrote:\n\n> a", id="Gmail reply"
+        ),
+        pytest.param(
+            "On Mon, 2 Mar 2026 at 10:00, Cara Finch, the head of Year 7 <\n"
+            "c@x.example> wrote:\n\n> a",
+            id="Gmail reply, wrapped",
+        ),
+        pytest.param(
+            "Begin forwarded message:\n\nFrom: Cara <c@x.example>\nSubject: x\n"
+            "Date: 2 March 2026 at 10:00:00 GMT\nTo: Ana\n\na",
+            id="Apple Mail forward",
+        ),
+        pytest.param(
+            "> Begin forwarded message:\n> \n> From: Cara\n> \n> a", id="Apple Mail, marked"
+        ),
+        pytest.param(
+            "On 2 Mar 2026, at 10:00, Cara <c@x.example> wrote:\n\n\n> a", id="iPhone reply"
+        ),
+        pytest.param(
+            "-------- Original message --------\nFrom: Cara <c@x.example>\n"
+            "Date: 02/03/2026 10:00 (GMT+00:00)\nTo: Ana\nSubject: x\n\na",
+            id="Samsung",
+        ),
+        pytest.param("-----Original Message-----\nFrom: Cara\nTo: Ana\na", id="BlackBerry"),
+        pytest.param(
+            "On Monday, 2 March 2026 at 10:00:00 GMT, Cara <c@x.example> wrote:\n\na", id="Yahoo"
+        ),
+        pytest.param(
+            "------- Original Message -------\n"
+            "On Monday, March 2nd, 2026 at 10:00, Cara wrote:\n\na",
+            id="Proton",
+        ),
+        pytest.param(
+            "-------- Forwarded Message --------\nSubject: x\nFrom: Cara\n\na", id="Thunderbird"
+        ),
+        pytest.param("On 02/03/2026 10:00, Cara wrote:\n> a", id="Thunderbird reply"),
+        pytest.param(
+            "----- Forwarded by Cara Finch/Elm on 02/03/2026 10:00 -----\n\na", id="Notes forward"
+        ),
+        pytest.param("At 10:00 on 02/03/2026, Cara Finch wrote:\n\na", id="time first"),
+        pytest.param("=====Original Message=====\na", id="line of equals signs"),
+    ],
+)
+def test_the_block_of_a_mail_program_is_quoted_whole(block: str) -> None:
+    own, quoted = split_quotation(f"See below.\n\n{block}")
+
+    assert "See below." == own.strip()
+    assert "a" == quoted.split()[-1]
+
+
 @given(
     st.lists(
         st.sampled_from(
@@ -131,3 +207,27 @@ def test_a_text_of_one_thing_is_split_in_linear_time(unit: str) -> None:
     split_quotation(text)
 
     assert process_time() - start < 2
+
+
+def test_an_answer_between_a_name_and_its_quotation_is_the_authors_own() -> None:
+    text = "At 8:16 on 9/9/02, Ana wrote:\n\nhello there\n\n> are you well\n\nI am\n"
+    own, quoted = split_quotation(text)
+    assert "hello there" in own
+    assert "I am" in own
+    assert quoted == "are you well"
+
+
+def test_a_quotation_within_one_without_marks_is_no_answer() -> None:
+    text = "On 9 May, Ana wrote:\n\nhers\n\nOn 8 May, Ben wrote:\n> his\nhers again\n"
+    own, quoted = split_quotation(text)
+    assert not own.strip()
+    assert "hers again" in quoted
+
+
+def test_many_names_above_a_quotation_take_linear_time() -> None:
+    text = "on 1 a wrote:\n" * 20_000 + "x\n\n\n\n\n\n\n> q"
+    started = process_time()
+    own, quoted = split_quotation(text)
+    assert quoted == "q"
+    assert own.count("wrote:") == 20_000
+    assert process_time() - started < 2

@@ -114,11 +114,34 @@ def test_an_enclosed_message_is_shown_as_an_attachment() -> None:
 def test_what_the_world_found_out_is_shown() -> None:
     actual = view(
         "Content-Type: application/pdf; name=a.pdf\n\n%PDF",
-        Extract(part="1", sniffed="application/x-dosexec", text="Hello"),
+        Extract(part="1", sniffed="application/x-dosexec", is_read=True, text="Hello"),
     )
 
     assert [("1", "attachment", "hello"), ("1", "filename", "a.pdf")] == shown(actual)
     assert ["application/x-dosexec"] == [a.sniffed for a in actual.attachments]
+
+
+def test_what_was_missed_inside_a_file_is_told_beside_what_was_known_before() -> None:
+    actual = view(
+        "Content-Type: application/pkcs7-mime\n\nx",
+        Extract(part="1", sniffed="", is_read=True, misses=("encrypted", "bomb")),
+    )
+
+    assert ["encrypted", "bomb"] == [unread.reason for unread in actual.unread]
+
+
+def test_a_file_that_is_shown_as_text_is_opened_too() -> None:
+    actual = view(
+        "Content-Type: text/plain; name=a.docx\n\nPK",
+        Extract(part="1", sniffed="application/zip", is_read=True, text="Hello", names=("b.exe",)),
+    )
+
+    assert [
+        ("1", "body", "pk"),
+        ("1", "attachment", "hello"),
+        ("1", "filename", "a.docx\n\nb.exe"),
+    ] == shown(actual)
+    assert [("a.docx", ("b.exe",))] == [(a.filename, a.inside) for a in actual.attachments]
 
 
 @pytest.mark.parametrize(
@@ -242,3 +265,72 @@ def test_a_part_in_an_unknown_transfer_encoding_is_unread() -> None:
     actual = view("Content-Transfer-Encoding: x-uuencode\n\nbegin 644 a\n")
 
     assert actual.unread == (Unread(part="1", reason="transfer_encoding"),)
+
+
+def test_a_message_that_is_quotation_and_signature_is_its_authors() -> None:
+    actual = view("Subject: s\n\nSent from my iPhone\n\n> nobody answers this\n")
+
+    assert [("1", "body", "sent from my iphone\n\nnobody answers this")] == [
+        s for s in shown(actual) if s[0]
+    ]
+
+
+def test_a_word_above_the_signature_leaves_the_quotation_one() -> None:
+    actual = view("Subject: s\n\nLook at this\n\nSent from my iPhone\n\n> nobody answers this\n")
+
+    assert ["subject", "body", "quoted"] == [place for _, place, _ in shown(actual)]
+
+
+def test_a_segment_tells_its_closing() -> None:
+    (segment,) = view("\nSee you.\n-- \nAna\n").segments
+
+    assert "See you.\n" == segment.text[: segment.closing]
+
+
+def test_hidden_text_is_read_and_told_apart() -> None:
+    (segment,) = view(
+        "Content-Type: text/html\n\n<p>we<b hidden>\u00e4 no <i>b</i></b>ek</p>"
+    ).segments
+
+    assert ["\u00e4 no b"] == [segment.text[start:end] for start, end in segment.hidden]
+    assert segment.shown is not None
+    assert ("wea no bek", "week") == (segment.folded.text.strip(), segment.shown.text.strip())
+    at = segment.shown.text.index("week")
+    start, end = segment.shown.span(at, at + 4)
+    assert "we\u00e4 no bek" == segment.text[start:end]
+
+
+def test_text_that_hides_nothing_is_folded_once() -> None:
+    (segment,) = view("Content-Type: text/html\n\n<p style='color:red'>week</p>").segments
+
+    assert ((), None) == (segment.hidden, segment.shown)
+
+
+def test_hidden_text_of_a_quotation_stays_in_its_place() -> None:
+    actual = view(
+        "Content-Type: text/html\n\n"
+        "<p>Sent from my iPhone<i hidden>x</i></p>"
+        "<blockquote type=cite>a<b hidden>b</b>c</blockquote>"
+    )
+
+    (segment,) = actual.segments
+    assert Where.BODY is segment.where
+    assert ["x", "b"] == [segment.text[start:end] for start, end in segment.hidden]
+
+
+def test_what_a_page_leads_to_is_in_the_view() -> None:
+    actual = view(
+        "Content-Type: text/html\n\n<a href=https://a.example>b</a><img src=https://a.example/1>"
+    )
+
+    (page,) = actual.pages
+    assert [("b", "https://a.example")] == [(link.text, link.target) for link in page.links]
+    assert (1, 0) == (page.remote_images, page.inline_images)
+
+
+def test_a_view_cut_off_cuts_off_what_is_hidden() -> None:
+    html = "<p hidden>" + "a" * VIEW_LIMIT + "</p>b"
+
+    (segment,) = view(f"Content-Type: text/html\n\n{html}").segments
+
+    assert ((0, VIEW_LIMIT),) == segment.hidden
