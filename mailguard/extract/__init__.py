@@ -1,1 +1,1 @@
-"""Hostile work kept away from the relay: type sniffing, and worker processes that can be killed."""
+"""Hostile work kept away from the relay: type sniffing, the judging process, and the cage."""

@@ -1,13 +1,15 @@
-"""Where a message is judged: small ones here and now, large ones in a process one can kill."""
+"""Where a message is judged: plain small ones here and now, others in a process one can kill."""
 
 import copy
 import time
+from dataclasses import replace
 from typing import Self
 
 from mailguard import events, metrics
 from mailguard.errors import ScanFailed
 from mailguard.extract.pool import ScanPool
 from mailguard.extract.sniff import Sniffer
+from mailguard.mail.attachment import Extract, needs_reader
 from mailguard.mail.envelope import Transaction
 from mailguard.mail.message import Mailbox, Message, parse
 from mailguard.policy.disposition import Policy
@@ -48,20 +50,64 @@ class ScanJudge:
             message = parse(bytes(transaction.raw.buffer))
             metrics.took("parse", time.perf_counter() - started)
             extracts = await self._sniffer.extract(message)
-            judgement = judge(
-                transaction,
-                message,
-                extracts,
-                self._ruleset,
-                self._policy,
-                expired=lambda: time.monotonic() > deadline,
-            )
+            closed = _closed(message, extracts)
+            if closed:
+                return await self._judge_opened(transaction, message, extracts, closed)
+            judgement = self._judge_here(transaction, message, extracts, deadline)
+        except ScanFailed:
+            raise
         except Exception as error:
             # An engine's failure is a finding, and never a pass (promise 3).
             events.failed(transaction.queue_id, error)
             return self._conclude(transaction, self._unread("engine"), ())
+        return judgement
+
+    def _judge_here(
+        self,
+        transaction: Transaction,
+        message: Message,
+        extracts: tuple[Extract, ...],
+        deadline: float,
+    ) -> Judgement:
+        judgement = judge(
+            transaction,
+            message,
+            extracts,
+            self._ruleset,
+            self._policy,
+            expired=lambda: time.monotonic() > deadline,
+        )
         if judgement.report.failed:
             events.checks_failed(transaction.queue_id, judgement.report.failed)
+        return judgement
+
+    async def _judge_opened(
+        self,
+        transaction: Transaction,
+        message: Message,
+        extracts: tuple[Extract, ...],
+        closed: frozenset[str],
+    ) -> Judgement:
+        """Judge a small message whose parts `closed` have to be opened in the cage.
+
+        Where that fails, what the relay can read by itself is judged here.
+        """
+        failure, refusal = "timeout", None
+        try:
+            reading = await self._pool.read(transaction)
+            failure = reading.failure
+        except ScanFailed as error:
+            refusal = error
+        if not failure:
+            return self._conclude(transaction, reading.report, reading.from_)
+        unopened = tuple(
+            replace(extract, is_read=True, misses=(failure,)) if extract.part in closed else extract
+            for extract in extracts
+        )
+        deadline = time.monotonic() + self._budget_s
+        judgement = self._judge_here(transaction, message, unopened, deadline)
+        if refusal is not None and not _is_protected(judgement):
+            raise refusal
         return judgement
 
     async def _judge_elsewhere(self, transaction: Transaction) -> Judgement:
@@ -69,8 +115,7 @@ class ScanJudge:
             reading = await self._pool.read(transaction)
         except ScanFailed:
             judgement = self._conclude(transaction, self._unread("timeout"), ())
-            if all(disposition.is_protected for disposition in judgement.dispositions):
-                # A child's call for help does not wait for a free process (hard rule 1).
+            if _is_protected(judgement):
                 return judgement
             raise
         return self._conclude(transaction, reading.report, reading.from_)
@@ -96,3 +141,18 @@ class ScanJudge:
             unread=(),
         )
         return conclude(report, transaction, message, self._policy)
+
+
+def _closed(message: Message, extracts: tuple[Extract, ...]) -> frozenset[str]:
+    """The parts that only a format reader can open."""
+    sniffed = {extract.part: extract.sniffed for extract in extracts}
+    return frozenset(
+        part.number
+        for part in message.parts
+        if part.number in sniffed and needs_reader(part, sniffed[part.number])
+    )
+
+
+def _is_protected(judgement: Judgement) -> bool:
+    """Whether it is a child's call for help, which waits for no process (hard rule 1)."""
+    return all(disposition.is_protected for disposition in judgement.dispositions)

@@ -1,4 +1,4 @@
-"""A judging process that can be killed, for messages too large to judge inside the relay."""
+"""A judging process that can be killed, for messages that are large or have attachments to open."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ from typing import Any
 
 from mailguard import events
 from mailguard.errors import ScanFailed
+from mailguard.extract.found import Limits
 from mailguard.extract.frames import ANSWER_LIMIT, LENGTH
 from mailguard.mail.envelope import Transaction
 from mailguard.mail.message import Mailbox
@@ -18,6 +19,15 @@ from mailguard.scan.codec import report_from_json
 from mailguard.scan.finding import ScanReport, Unscanned
 from mailguard.scan.registry import Ruleset
 
+WAITING = 0.5
+"""How long a message waits for the process, as a share of the budget. Whoever waits in vain gets
+451 and comes again; a person who sends from a mail program sees that, so it is not done early."""
+
+DEATHS = 10
+"""Deaths in the cage that are told of one message."""
+
+DEATH_REASONS = {"killed", "timeout", "too_long", "engine"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -25,15 +35,26 @@ class Reading:
 
     report: ScanReport
     from_: tuple[Mailbox, ...] = ()
+    failure: str = ""
+    """``timeout`` or ``killed`` when the process gave no answer; nothing was read then."""
 
 
 class ScanPool:
     """One worker process, started when first needed, and again after it died."""
 
-    def __init__(self, ruleset: Ruleset, setup: dict[str, Any], budget_s: float) -> None:
-        """`setup` holds the arguments with which the worker builds the same `ruleset`."""
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        setup: dict[str, Any],
+        budget_s: float,
+        limits: Limits | None = None,
+    ) -> None:
+        """`setup` holds the arguments with which the worker builds the same `ruleset`; `limits`
+        are for each attachment."""
         self._ruleset = ruleset
-        self._setup = pickle.dumps(setup)
+        self._setup = pickle.dumps(
+            {"ruleset": setup, "budget_s": budget_s, "limits": limits or Limits()}
+        )
         self._budget_s = budget_s
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -45,7 +66,7 @@ class ScanPool:
         was free in time: nobody has looked at the message, and later somebody may.
         """
         try:
-            await asyncio.wait_for(self._turn.acquire(), self._budget_s / 4)
+            await asyncio.wait_for(self._turn.acquire(), self._budget_s * WAITING)
         except TimeoutError:
             raise ScanFailed("no judging process was free in time") from None
         try:
@@ -53,7 +74,7 @@ class ScanPool:
                 return await self._ask(transaction)
         except TimeoutError:
             return await self._give_up(transaction, "timeout")
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError):
             return await self._give_up(transaction, "killed")
         except asyncio.CancelledError:
             # Must: a worker in the middle of an answer is never asked again.
@@ -79,7 +100,7 @@ class ScanPool:
             unscanned=(Unscanned(part="", reason=reason),),
             ruleset=self._ruleset.fingerprint,
         )
-        return Reading(report=report)
+        return Reading(report=report, failure=reason)
 
     async def _ask(self, transaction: Transaction) -> Reading:
         process = self._process
@@ -97,6 +118,10 @@ class ScanPool:
         if length > ANSWER_LIMIT:
             raise ValueError("answer too long")
         answer = json.loads(await process.stdout.readexactly(length))
+        for death in answer["deaths"][:DEATHS]:
+            events.caged_reader_died(
+                transaction.queue_id, death if death in DEATH_REASONS else "killed"
+            )
         return Reading(
             report=report_from_json(answer["report"], self._ruleset.symbols),
             from_=tuple(
@@ -115,6 +140,8 @@ class ScanPool:
             stderr=asyncio.subprocess.DEVNULL,
             env={"LC_ALL": "C.UTF-8"},
             cwd="/",
+            # Whoever stops MailGuard at a terminal stops the relay, which still has use for it.
+            start_new_session=True,
         )
         self._process = process
         assert process.stdin is not None

@@ -1,20 +1,22 @@
 """The judging process: reads messages on standard input, answers with scan reports as JSON.
 
 Started fresh (never forked from the relay), it holds rules and the school's domains, and no
-configuration, key, database or network of its own. It may die on any message; the relay then
-records that the message was not read.
+configuration, key, database or network of its own. Attachments are opened in the cage, by other
+processes. It may die on any message; the relay then records that the message was not read.
 """
 
-import asyncio
+import contextlib
+import ctypes
 import json
 import os
 import pickle
 import resource
+import signal
 import sys
-from typing import BinaryIO
 
-from mailguard.extract.frames import LENGTH
-from mailguard.extract.sniff import Sniffer
+from mailguard.extract.cage import Cage
+from mailguard.extract.frames import read_frame, write_frame
+from mailguard.extract.unpack import unpack
 from mailguard.mail.envelope import Transaction
 from mailguard.mail.message import parse
 from mailguard.mail.text import look
@@ -25,48 +27,63 @@ from mailguard.scan.scanner import scan
 MEMORY = 3 << 30
 """Bytes of address space: the largest message (200 MB), its decoded parts and their text, twice."""
 
+_PR_SET_PDEATHSIG = 1
+
+UNPACKING = 0.5
+"""The share of the budget that attachments may take; the rest is for judging what was read."""
+
 
 def main() -> int:
     """Serve until standard input ends."""
+    _end_with_parent()
+    # Must: uvloop leaves open whatever the relay was given and did not mark.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # Must: nothing that a library prints may get between the frames.
     os.dup2(2, 1)
-    setup = _read(requests)
+    setup = read_frame(requests)
     if setup is None:
         return 0
     # The parent is trusted, and this is the only direction in which objects travel.
-    ruleset = build_ruleset(**pickle.loads(setup))  # noqa: S301
+    given = pickle.loads(setup)  # noqa: S301
+    cage = Cage(given["limits"])
+    # Before the rules: both take their time to load.
+    with contextlib.suppress(OSError):
+        cage.start()
+    ruleset = build_ruleset(**given["ruleset"])
+    seconds = given["budget_s"] * UNPACKING
     _limit()
-    while (job := _read(requests)) is not None:
-        raw = _read(requests)
+    while (job := read_frame(requests)) is not None:
+        raw = read_frame(requests)
         if raw is None:
-            return 0
-        answer = _answer(pickle.loads(job), raw, ruleset)  # noqa: S301
-        answers.write(LENGTH.pack(len(answer)) + answer)
-        answers.flush()
+            break
+        write_frame(answers, _answer(pickle.loads(job), raw, ruleset, cage, seconds))  # noqa: S301
+        # No caged process sees the attachments of two messages.
+        cage.renew()
+    cage.close()
     return 0
 
 
-def _answer(transaction: Transaction, raw: bytes, ruleset: Ruleset) -> bytes:
+def _answer(
+    transaction: Transaction, raw: bytes, ruleset: Ruleset, cage: Cage, seconds: float
+) -> bytes:
     """Judge as far as the report; what it means is the parent's business."""
     message = parse(raw)
-    extracts = asyncio.run(Sniffer().extract(message))
+    extracts = unpack(message, cage, seconds)
+    deaths, cage.deaths = cage.deaths, []
     report = scan(look(message, extracts), transaction, ruleset)
     return json.dumps(
         {
             "from": [[mailbox.name, mailbox.address] for mailbox in message.from_],
             "report": report_to_json(report),
+            "deaths": deaths,
         }
     ).encode()
 
 
-def _read(stream: BinaryIO) -> bytes | None:
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        return None
-    (length,) = LENGTH.unpack(head)
-    body = stream.read(length)
-    return body if len(body) == length else None
+def _end_with_parent() -> None:
+    """Die with the relay, even in the middle of a message: nobody would hear the answer."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _limit() -> None:

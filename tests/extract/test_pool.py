@@ -3,6 +3,9 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -163,3 +166,63 @@ async def test_a_worker_that_died_while_idle_costs_no_message(pool: ScanPool) ->
     await pool._process.wait()
 
     assert await pool.read(LARGE) == good
+
+
+async def test_an_answer_of_another_form_is_no_answer(pool: ScanPool) -> None:
+    for body in ("b'[' * 200_000", "b'{}'", "b'[[]]'", "b'9' * 5_000"):
+        code = (
+            "import struct, sys\nsys.stdin.buffer.read(8)\n"
+            f"body = {body}\nsys.stdout.buffer.write(struct.pack('>Q', len(body)) + body)\n"
+            "sys.stdout.flush()\nwhile sys.stdin.buffer.read(1 << 16): pass"
+        )
+        pipe = asyncio.subprocess.PIPE
+        pool._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-Ic", code, stdin=pipe, stdout=pipe
+        )
+
+        reading = await pool.read(LARGE)
+
+        assert reading.failure == "killed", body
+        assert pool._process is None
+
+
+def test_the_worker_ends_with_the_relay_and_has_neither_its_terminal_nor_its_files() -> None:
+    code = (
+        "import asyncio, os, sys\nfrom mailguard.extract.pool import ScanPool\n"
+        "from mailguard.scan.registry import build_ruleset\n"
+        "from mailguard.testing import SCHOOL, mail, transaction\n"
+        "SETUP = {'rules': (), 'disabled': (), 'school': SCHOOL}\n"
+        "async def main():\n"
+        "    pool = ScanPool(build_ruleset(**SETUP), SETUP, 20)\n"
+        "    await pool.read(transaction(mail('x')))\n"
+        "    print(pool._process.pid, os.readlink(f'/proc/self/fd/{given}'), flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "given, _ = os.pipe()\nos.set_inheritable(given, True)\n"
+        "import uvloop\nuvloop.run(main())"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as relay:
+        assert relay.stdout is not None
+        told, given = relay.stdout.readline().decode().split()
+        worker = int(told)
+        held = [str(each.readlink()) for each in Path(f"/proc/{worker}/fd").iterdir()]
+        caged = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+        heard = os.getsid(worker) == os.getsid(relay.pid)
+        # In the middle of something, it does not look for the end of its input.
+        os.kill(worker, signal.SIGSTOP)
+        relay.kill()
+    pids = [str(worker), *caged]
+    deadline = time.monotonic() + 5
+    while any(map(_is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert caged
+    assert not heard
+    assert given not in held
+    assert not [pid for pid in pids if _is_alive(pid)]
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,8 +1,11 @@
 """What attached files are by their content."""
 
+import io
+import zipfile
+
 import pytest
 
-from mailguard.extract.sniff import HEAD, Sniffer
+from mailguard.extract.sniff import HEAD, Sniffer, sniff
 from mailguard.mail.attachment import Extract
 from mailguard.mail.message import Message, Part
 
@@ -79,3 +82,38 @@ async def test_what_lies_beyond_the_head_does_not_count() -> None:
     (actual,) = await Sniffer().extract(message(part(b"x\n" * HEAD + b"<hta:application ")))
 
     assert "text/plain" == actual.sniffed
+
+
+def zipped(*members: tuple[str, bytes]) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        for name, content in members:
+            writer.writestr(name, content)
+    return archive.getvalue()
+
+
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+CONTAINER = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(2000)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(zipped(("x", b""), ("word/document.xml", b"")), WORD, id="made by hand"),
+        pytest.param(
+            zipped(("a.docx", zipped(("word/document.xml", b"")))), "application/zip", id="inside"
+        ),
+        pytest.param(
+            CONTAINER + "WordDocument".encode("utf-16-le"), "application/msword", id="old Word"
+        ),
+        pytest.param(
+            CONTAINER + "__substg1.0_".encode("utf-16-le") + "WordDocument".encode("utf-16-le"),
+            "application/vnd.ms-outlook",
+            id="old Word in a message of Outlook",
+        ),
+        pytest.param(b"Dear Sir,\n%PDF-1.7\n", "application/pdf", id="text before a PDF"),
+        pytest.param(b"x" * 2000 + b"%PDF-1.7\n", "text/plain", id="text about PDF"),
+    ],
+)
+def test_a_container_is_told_by_what_is_in_it(data: bytes, expected: str) -> None:
+    assert sniff(data) == expected

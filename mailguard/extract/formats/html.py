@@ -1,0 +1,43 @@
+"""Web pages, as attached to mail: text, hidden text, what is behind links, scripts."""
+
+import re
+from collections.abc import Iterator
+
+from mailguard.extract.item import About, Feature, Item, Miss, Text
+from mailguard.extract.office.data_uri import data_files
+from mailguard.mail.charset import read_text
+from mailguard.mail.html import read_page
+
+TYPES = frozenset(("text/html", "application/xhtml+xml", "application/hta"))
+NAMES = (".html", ".htm", ".xhtml", ".xht", ".shtml", ".hta", ".php.html")
+SAMPLE = b"<html><body><p>A page</p></body></html>"
+
+LIMIT = 8 << 20
+"""Characters of a page that are read: four times what is taken of all files together."""
+
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([\w-]{1,40})""", re.IGNORECASE)
+_SCRIPT = re.compile(r"<script\b[^<>]*+>([^<]*+(?:<(?!/script)[^<]*+)*+)", re.IGNORECASE)
+_ACTIVE = re.compile(r"<(?:object|embed|applet|iframe)\b|\bon(?:load|error|click)\s*=", re.I)
+
+
+def read(data: bytes, about: About) -> Iterator[Item]:
+    """Yield the text, hidden or not, quotations and links apart; the files that are inside the
+    page; and the scripts, which may write what is read."""
+    declared = _CHARSET.search(data[:4096])
+    html = read_text(data, declared[1].decode() if declared else "")
+    if len(html) > LIMIT:
+        html = html[:LIMIT]
+        yield Miss("too_long")
+    page = read_page(html)
+    for where, text in (("", page.own), ("quoted", page.quoted)):
+        if text and not text.isspace():
+            yield Text(where, text)
+    targets = [link.target for link in page.links if not link.target.startswith("data:")]
+    if targets:
+        yield Text("link", "\n".join(targets))
+    scripts = [script for script in _SCRIPT.findall(html) if not script.isspace()]
+    if any(scripts):
+        yield Text("script", "\n".join(filter(None, scripts)))
+    if scripts or _ACTIVE.search(html):
+        yield Feature("active")
+    yield from data_files(html)

@@ -1,0 +1,68 @@
+"""What a format reader is told about a file, and what it may answer."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What is known of a file before it is opened. All of it is the sender's word but `sniffed`."""
+
+    name: str = ""
+    """Its name, ``""`` if none. Data, never a path."""
+
+    declared: str = ""
+    """Media type that the sender gave, in lower case, ``""`` if none."""
+
+    sniffed: str = ""
+    """Media type by content (:func:`mailguard.extract.sniff.sniff`), ``""`` if unknown."""
+
+    passwords: tuple[str, ...] = ()
+    """Words of the message that may open an encrypted file, likeliest first."""
+
+    room: int = 64 << 20
+    """Bytes that are still taken of what is inside. Who unpacks stops there, and says so by
+    ``Miss("bomb")`` or ``Miss("too_long")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A run of text, as a person who opens the file could see it."""
+
+    where: str
+    """``""`` for the body, else the place in plain words: ``comment``, ``sheet Pupils``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file inside the file. The driver reads it in turn, and sees to depth, count and bytes."""
+
+    name: str
+    data: bytes
+    declared: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """The name of a file inside that is not read; it is looked at as text."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Something was not, or not wholly, read."""
+
+    reason: str
+    """A stable snake_case word, as in :class:`mailguard.mail.message.Unread`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What the file is or does besides showing text, e.g. ``macros``, ``hidden``, ``rows:240``."""
+
+    word: str
+
+
+Item = Text | Member | Name | Miss | Feature
