@@ -290,6 +290,12 @@ def scan_worker_died(queue_id: str, reason: str) -> None:
     _log.error("scan_worker_died", queue_id=queue_id, reason=reason)
 
 
+def caged_reader_died(queue_id: str, reason: str) -> None:
+    """A process that read an attachment was killed or died; the part got an `unscanned` finding."""
+    metrics.caged_reader_died(reason)
+    _log.warning("caged_reader_died", queue_id=queue_id, reason=reason)
+
+
 def ledger_lost(rows: int) -> None:
     """Ledger rows were dropped because the database did not take them."""
     metrics.ledger_lost(rows)

@@ -26,6 +26,7 @@ LONGEST = 450
 
 CATCH_ALL = {
     "mailguard/extract/judging.py: judge": "an engine's failure is a finding, never a pass",
+    "mailguard/extract/reading.py: _items": "a reader that breaks is a finding, never a pass",
     "mailguard/flow/advise.py: advise": "every fault is answered 451",
     "mailguard/flow/receive.py: receive": "every fault is answered 451",
     "mailguard/flow/receive.py: _keep_and_relay": "a pending row is withdrawn; it goes on",

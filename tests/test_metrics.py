@@ -105,6 +105,7 @@ def test_what_events_say_is_counted(folder: Path) -> None:
     events.refused_connection("192.0.2.1", "mail", Reply.of(554, "5.7.1 No"))
     events.released("QUEUEID", "HELDID", 1, Reply.of(250, "2.0.0 Ok"))
     events.scan_worker_died("QUEUEID", "timeout")
+    events.caged_reader_died("QUEUEID", "killed")
     events.job_failed("purge", ValueError())
     events.ledger_lost(7)
 
@@ -112,6 +113,7 @@ def test_what_events_say_is_counted(folder: Path) -> None:
     assert 1 == found["mailguard_refused_connections_total{code=554,listener=mail}"]
     assert 1 == found["mailguard_releases_total{outcome=released}"]
     assert 1 == found["mailguard_scan_worker_deaths_total{reason=timeout}"]
+    assert 1 == found["mailguard_caged_reader_deaths_total{reason=killed}"]
     assert 1 == found["mailguard_job_failures_total{name=purge}"]
     assert 7 == found["mailguard_ledger_lost_total{}"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from mailguard import logs
+from mailguard.cli.checks.cage import check_cage
 from mailguard.cli.checks.clock import check_clock
 from mailguard.cli.checks.coverage import check_coverage
 from mailguard.cli.checks.network import check_listeners, check_service
@@ -48,6 +49,7 @@ CHECKS: Mapping[str, Check] = {
     "mode": check_mode,
     "directory": check_directory,
     "rules": check_rules,
+    "cage": check_cage,
     "configuration": check_configuration,
     "clock": check_clock,
     "permissions": check_permissions,

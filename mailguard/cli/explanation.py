@@ -1,31 +1,47 @@
 """What ``scan --explain`` shows: the value after each step of a message's path (docs/flow.md)."""
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
+from mailguard.cli.message_tree import draw_message
 from mailguard.cli.output import printable
 from mailguard.cli.scanned import Scanned
-from mailguard.extract.sniff import Sniffer
+from mailguard.extract.cage import Cage
+from mailguard.extract.unpack import unpack_each
+from mailguard.mail.fold import Folded
+from mailguard.mail.html import Page
 from mailguard.mail.message import Message, parse
-from mailguard.mail.text import Extract, MessageView, look
+from mailguard.mail.text import MessageView, Segment, Where, look
 from mailguard.policy.disposition import Disposition
 from mailguard.scan.finding import Finding, ScanReport, Span
+from mailguard.scan.matcher import Matcher
+from mailguard.scan.registry import Ruleset
 
 SHOWN = 4000
 """Characters of one segment: some two pages."""
 
 INDENT = "     "
 
+MANY = 20
+"""Words shown of those that folding changed in one segment."""
 
-async def explain(scanned: Scanned) -> tuple[str, ...]:
+_WORD = re.compile(r"[^\s\"'(),.;:!?]+")
+
+
+def explain(scanned: Scanned, ruleset: Ruleset, cage: Cage, seconds: float) -> tuple[str, ...]:
     """Return the explanation as lines. They hold the message's own text."""
     message = parse(bytes(scanned.transaction.raw.buffer))
-    extracts = await Sniffer().extract(message)
+    unpacked = unpack_each(message, cage, seconds)
+    cage.renew()
+    extracts = tuple(extract for extract, _ in unpacked)
+    readings = {extract.part: reading for extract, reading in unpacked if reading}
     view = look(message, extracts)
     steps = (
         ("accept", _accepted(scanned)),
         ("parse", _parsed(message)),
-        ("unpack", _unpacked(extracts)),
-        ("look", _looked_at(view)),
+        ("unpack", draw_message(message, view, extracts, readings)),
+        ("look", _looked_at(view, ruleset.matcher)),
         ("scan", _found(scanned.judgement.report, view)),
         ("weigh", _weighed(scanned.judgement.dispositions)),
         ("dispose", _disposed(scanned.judgement.dispositions)),
@@ -46,32 +62,55 @@ def _accepted(scanned: Scanned) -> Iterator[str]:
 
 
 def _parsed(message: Message) -> Iterator[str]:
-    for part in message.parts:
-        kind = "attachment" if part.is_attachment else "shown"
-        charset = f" in {part.charset}" if part.charset else ""
-        name = f", {part.filename!r}" if part.filename else ""
-        yield (
-            f"part {part.number}  {part.content_type}{charset}, {kind}, "
-            f"{len(part.data):,} bytes{name}"
-        )
+    yield f"{len(message.headers)} fields of header, {len(message.parts)} parts"
     for defect in message.defects:
         yield f"defect in {defect.part or 'the message'}: {defect.name}"
 
 
-def _unpacked(extracts: Sequence[Extract]) -> Iterator[str]:
-    for extract in extracts:
-        yield f"part {extract.part}  is {extract.sniffed or 'unknown'} by its content"
-
-
-def _looked_at(view: MessageView) -> Iterator[str]:
+def _looked_at(view: MessageView, matcher: Matcher) -> Iterator[str]:
     for segment in view.segments:
         text = segment.folded.text
         yield f"{segment.where} {segment.part}".rstrip()
         yield from (f"  | {line}" for line in text[:SHOWN].splitlines())
         if len(text) > SHOWN:
             yield f"  | … and {len(text) - SHOWN:,} characters more"
+        readings = (segment.folded, *matcher.readings(segment))
+        changes = dict.fromkeys(chain.from_iterable(_changes(segment, each) for each in readings))
+        yield from (f"  {written!r} is read as {read!r}" for written, read in islice(changes, MANY))
+        if len(changes) > MANY:
+            yield f"  … and {len(changes) - MANY:,} others"
+        yield from _apart(segment)
+    for page in view.pages:
+        yield from _led_to(page)
     for unread in view.unread:
         yield f"not read: part {unread.part or 'all'}, {unread.reason}"
+
+
+def _apart(segment: Segment) -> Iterator[str]:
+    """What is no part of what the author shows."""
+    for start, end in segment.hidden[:MANY]:
+        if hidden := segment.text[start:end].strip():
+            yield f"  hidden from the reader: {hidden[:SHOWN]!r}"
+    closing = segment.text[segment.closing :].strip() if segment.where is Where.BODY else ""
+    if closing:
+        yield f"  signature or disclaimer: {closing[:SHOWN]!r}"
+
+
+def _led_to(page: Page) -> Iterator[str]:
+    """Where the links of a page lead, and its pictures."""
+    for link in page.links[:MANY]:
+        yield f"link {link.text!r} leads to {link.target!r}"
+    if page.remote_images or page.inline_images:
+        yield f"pictures: {page.remote_images} from elsewhere, {page.inline_images} in the message"
+
+
+def _changes(segment: Segment, folded: Folded) -> Iterator[tuple[str, str]]:
+    """Words that folding made others, as written and as read; capitals apart."""
+    for word in _WORD.finditer(folded.text):
+        start, end = folded.span(*word.span())
+        written = segment.text[start:end]
+        if written.lower() != word[0]:
+            yield written, word[0]
 
 
 def _found(report: ScanReport, view: MessageView) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -17,10 +17,11 @@ from mailguard.cli.output import print_json, printable
 from mailguard.cli.ruleset import load_rules
 from mailguard.cli.scanned import Scanned, summarise, to_json
 from mailguard.config import Config
+from mailguard.extract.cage import Cage
 from mailguard.extract.judging import ScanJudge
 from mailguard.extract.pool import ScanPool
 from mailguard.mail.envelope import Origin
-from mailguard.service.load import load_policy, school_of
+from mailguard.service.load import Loaded, load_policy, school_of, unpacking_of
 
 MANY = 20
 """Files from which on a terminal shows progress: fewer take less than a second."""
@@ -74,26 +75,37 @@ def command(
         origin=None if origin is None else Origin(origin),
     )
 
-    async def show(scanned: Scanned) -> None:
-        explanation = await explain(scanned) if explains else ()
+    files = [file for path in paths for file in find_files(path)]
+    config = _with_domains(load_or_default(config_file), domains)
+    loaded = load_rules(config)
+    cage = Cage(unpacking_of(config))
+
+    def show(scanned: Scanned) -> None:
+        explanation: tuple[str, ...] = ()
+        if explains:
+            explanation = explain(scanned, loaded.ruleset, cage, config.relay.scan_s / 2)
         if as_json:
             print_json(to_json(scanned) | ({"explain": explanation} if explains else {}))
             return
         for line in explanation or summarise(scanned):
             click.echo(line)
 
-    files = [file for path in paths for file in find_files(path)]
-    config = _with_domains(load_or_default(config_file), domains)
-    return asyncio.run(_scan_all(files, given, config, show))
+    try:
+        return asyncio.run(_scan_all(files, given, config, loaded, show))
+    finally:
+        cage.close()
 
 
 async def _scan_all(
-    files: Files, given: Given, config: Config, show: Callable[[Scanned], Awaitable[None]]
+    files: Files,
+    given: Given,
+    config: Config,
+    loaded: Loaded,
+    show: Callable[[Scanned], None],
 ) -> int:
     """Judge every message and show it; go on after what cannot be read, and return 1 then."""
     school = school_of(config)
-    loaded = load_rules(config)
-    pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s)
+    pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s, unpacking_of(config))
     judge = ScanJudge(loaded.ruleset, load_policy(config), pool, budget_s=config.relay.scan_s)
     status = 0
     for file in _with_progress(files):
@@ -106,9 +118,7 @@ async def _scan_all(
             started = time.perf_counter()
             judgement = await judge.judge(transaction)
             ms = (time.perf_counter() - started) * 1000
-            await show(
-                Scanned(name=found.name, transaction=transaction, judgement=judgement, ms=ms)
-            )
+            show(Scanned(name=found.name, transaction=transaction, judgement=judgement, ms=ms))
     await pool.close()
     return status
 

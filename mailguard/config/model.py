@@ -114,9 +114,9 @@ class PolicySection(Section):
 
     unscanned: Mapping[str, Level] = Field(default_factory=dict)
     """For a reason why something could not be read, the level it has, 0 to 4: `format`, `image`,
-    `audio`, `video` (0 if not set here), `external`, `encrypted` (1; 2 between a pupil and the
-    outside), `partial`, `too_long`, `too_deep`, `too_many_parts`, `header_too_big`,
-    `transfer_encoding`, `engine`, `timeout`, `killed` (2)."""
+    `audio`, `video` (0 if not set here), `external` (1), `encrypted`, `broken` (1; 2 between a
+    pupil and the outside), `partial`, `too_long`, `too_deep`, `too_many_parts`, `bomb`,
+    `header_too_big`, `transfer_encoding`, `mime_ambiguous`, `engine`, `timeout`, `killed` (2)."""
 
     @model_validator(mode="after")
     def _only_what_a_school_may_choose(self) -> "PolicySection":
@@ -185,6 +185,16 @@ class LimitsSection(Section):
 
     idle_s: int = Field(default=300, ge=5, le=3600)
     """Seconds for a client's next command, or between two blocks of its message."""
+
+    unpack_s: int = Field(default=10, ge=1, le=60)
+    """Seconds for reading one attachment; all of a message's together get half of
+    `relay.scan_s`."""
+
+    unpack_mb: int = Field(default=200, ge=1, le=1000)
+    """What one attachment may unpack to, in MiB."""
+
+    unpack_files: int = Field(default=1000, ge=1, le=10000)
+    """Files read inside one attachment."""
 
 
 class RetentionSection(Section):

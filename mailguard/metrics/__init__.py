@@ -22,6 +22,7 @@ from mailguard.metrics.catalogue import (
     ALERTS,
     ANSWERED_AGAIN,
     BUILD_INFO,
+    CAGED_READER_DEATHS,
     CANARY_LAST_RUN,
     CANARY_OK,
     CATEGORIES,
@@ -141,6 +142,11 @@ def answered_again() -> None:
 def scan_worker_died(reason: str) -> None:
     """A judging process was killed or died."""
     add(SCAN_WORKER_DEATHS, reason)
+
+
+def caged_reader_died(reason: str) -> None:
+    """A process that read an attachment was killed or died."""
+    add(CAGED_READER_DEATHS, reason)
 
 
 def release_ended(outcome: str) -> None:

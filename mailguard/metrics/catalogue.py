@@ -96,6 +96,11 @@ REFUSED_CONNECTIONS = _counter(
 SCAN_WORKER_DEATHS = _counter(
     "scan_worker_deaths", "Judging processes that were killed or died, by reason.", "reason"
 )
+CAGED_READER_DEATHS = _counter(
+    "caged_reader_deaths",
+    "Processes reading an attachment that were killed or died, by reason.",
+    "reason",
+)
 RELEASES = _counter(
     "releases",
     "Attempts to send what a reviewer released, by how they ended.",

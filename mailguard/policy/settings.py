@@ -16,9 +16,14 @@ UNSCANNED_LEVELS: Mapping[str, Level] = {
     "video": Level.COUNT,
     "external": Level.FLAG,
     "encrypted": Level.FLAG,
+    "broken": Level.FLAG,
 }
 """By reason. Any other reason means that a check failed or was evaded, and is L2: nothing passes
-unread in silence. Encrypted mail between a pupil and the outside world is L2 too."""
+unread in silence. What is in :data:`GUARDED` is L2 too between a pupil and the outside world."""
+
+GUARDED = frozenset({"encrypted", "broken"})
+"""Between adults of the school these are everyday: a locked report, a document that one program
+wrote badly and another repairs. Between a child and a stranger they are also how to hide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,7 @@ class Policy:
         """The level of a part that could not be read, before hard rule 1."""
         if reason in self.unscanned:
             return self.unscanned[reason]
-        if reason == "encrypted" and _is_between_pupil_and_outside(author, recipient):
+        if reason in GUARDED and _is_between_pupil_and_outside(author, recipient):
             return Level.HOLD
         return UNSCANNED_LEVELS.get(reason, Level.HOLD)
 

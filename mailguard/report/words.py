@@ -75,6 +75,8 @@ UNREAD = {
     "audio": "recordings",
     "video": "films",
     "encrypted": "locked parts",
+    "broken": "damaged files",
+    "bomb": "files that unpack to too much",
     "external": "parts kept elsewhere",
     "partial": "pieces of a larger whole",
     "timeout": "what took too long",
@@ -84,6 +86,7 @@ UNREAD = {
     "header_too_big": "headings too long",
     "too_long": "what is too long",
     "transfer_encoding": "parts wrongly encoded",
+    "mime_ambiguous": "what mail programs differ about",
     "engine": "what a check failed on",
 }
 """Before "in 12 messages"."""

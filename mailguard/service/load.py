@@ -13,6 +13,7 @@ from typing import Any
 
 from mailguard.config import Config
 from mailguard.errors import ConfigError, RuleError
+from mailguard.extract.found import Limits
 from mailguard.policy.directory import Directory, Person, build_directory, read_directory
 from mailguard.policy.disposition import Policy
 from mailguard.scan.registry import Ruleset, build_ruleset
@@ -103,6 +104,15 @@ def load_policy(config: Config) -> Policy:
         directory=load_directory(config),
         actions=dict(config.policy.actions),
         unscanned=dict(config.policy.unscanned),
+    )
+
+
+def unpacking_of(config: Config) -> Limits:
+    """What reading one attachment may use up."""
+    return Limits(
+        seconds=config.limits.unpack_s,
+        bytes_out=config.limits.unpack_mb << 20,
+        members=config.limits.unpack_files,
     )
 
 

@@ -32,7 +32,7 @@ from mailguard.service.compose import (
     setting_of,
 )
 from mailguard.service.leash import Leash, heartbeat
-from mailguard.service.load import Loaded, school_of
+from mailguard.service.load import Loaded, school_of, unpacking_of
 from mailguard.service.milter import advise_any, make_milter
 from mailguard.service.next_hops import NextHops, named
 from mailguard.service.own_mail import Recognition
@@ -108,7 +108,7 @@ async def _serve(
 ) -> None:
     stores = open_stores(config)
     hops = NextHops(config)
-    pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s)
+    pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s, unpacking_of(config))
     judge = ScanJudge(loaded.ruleset, policy, pool, budget_s=config.relay.scan_s)
     setting = setting_of(config)
     tests = CanaryEntrance(stores, judge, setting)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PACKAGES = "python3-venv,libmagic1,systemd"
+PACKAGES = "python3-venv,libmagic1,libarchive13,systemd"
 """What the installer would ask apt-get for."""
 
 PLATFORMS = ("2_36", "2_34", "2_28", "2_17", "2014")

@@ -74,14 +74,19 @@ def config(tmp_path_factory: pytest.TempPathFactory, rule_cache: Path) -> Config
 def judge(config: Config, rule_cache: Path) -> Callable[[Sample], Judgement]:
     """Judges a sample as the demo's relay does."""
     loaded = load_ruleset(school=school_of(config), cache=rule_cache)
-    pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s)
-    scan_judge = ScanJudge(loaded.ruleset, load_policy(config), pool, budget_s=60)
+    policy = load_policy(config)
+
+    async def judged(sample: Sample) -> Judgement:
+        pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s)
+        given = Given(origin=sample.origin)
+        transaction = compose_transaction(sample.raw, given, school_of(config))
+        try:
+            return await ScanJudge(loaded.ruleset, policy, pool, budget_s=60).judge(transaction)
+        finally:
+            await pool.close()
 
     def judge_sample(sample: Sample) -> Judgement:
-        given = Given(origin=sample.origin)
-        return asyncio.run(
-            scan_judge.judge(compose_transaction(sample.raw, given, school_of(config)))
-        )
+        return asyncio.run(judged(sample))
 
     return judge_sample
 

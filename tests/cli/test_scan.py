@@ -4,12 +4,19 @@ import hashlib
 import io
 import json
 import sys
+import zipfile
 from collections.abc import Callable
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mailguard.cli.message_tree import draw_message
+from mailguard.extract.found import Missed, Opened, Piece, Reading, Trait
+from mailguard.mail.attachment import Extract
+from mailguard.mail.message import parse
+from mailguard.mail.text import look
 from mailguard.testing import CANARY, mail
 
 Mailguard = Callable[..., Any]
@@ -77,6 +84,87 @@ def test_explain_shows_every_step_and_the_words_that_matched(
     assert steps == ["accept", "parse", "unpack", "look", "scan", "weigh", "dispose"]
     assert "  | wait till break tomorrow, i'm going to stab you" in done.out
     assert "THREAT_HARM_INTENT threat L3" in done.out
+
+
+def test_explain_draws_the_message_with_every_file_in_it(
+    mailguard: Mailguard, tmp_path: Path
+) -> None:
+    inner, outer = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("note.html", "<p>See you at the bike sheds</p>")
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.writestr("inner.zip", inner.getvalue())
+        archive.writestr("picture.bin", b"\0\1\2")
+    message = EmailMessage()
+    message["From"], message["To"] = "ana@elmpark.example", "ben@elmpark.example"
+    message.set_content("ｈｅｌｌｏ")
+    message.add_alternative("<p>hello</p>", subtype="html")
+    message.add_attachment(outer.getvalue(), "application", "pdf", filename="letters.zip")
+    (tmp_path / "m.eml").write_bytes(message.as_bytes())
+
+    lines = mailguard("scan", "--explain", str(tmp_path / "m.eml")).out.splitlines()
+
+    tree = lines[lines.index("3  unpack") + 1 : lines.index("4  look")]
+    assert [line[5:].split("  found")[0].split(", ")[0] for line in tree] == [
+        "message",
+        "├─ 1  several parts",
+        "│  ├─ 1.1  text/plain in utf-8",
+        "│  └─ 1.2  text/html in utf-8",
+        "└─ 2  'letters.zip'  application/pdf",
+        "   ├─ 'inner.zip'",
+        "   │  └─ 'note.html'",
+        "   └─ 'picture.bin'",
+        "      └─ not read: format",
+    ]
+    assert "found application/zip, attachment, 3" in tree[4]
+    assert "read by zip, 29 characters seen" in tree[4]
+    assert "read by zip" in tree[5]
+    assert "read by html or text (body: 29)" in tree[6]
+    assert "no reader" in tree[7]
+    assert "       | see you at the bike sheds" in lines
+    assert "       'ｈｅｌｌｏ' is read as 'hello'" in lines
+
+
+def test_the_tree_tells_two_files_of_one_name_apart_and_says_once_what_is_missing() -> None:
+    found = (
+        Opened(
+            path="a.zip",
+            declared="application/zip",
+            sniffed="application/zip",
+            size=9,
+            reader="zip",
+        ),
+        Opened(path="a.zip/n", declared="", sniffed="text/plain", size=5, reader="text"),
+        Piece(path="a.zip/n", where="", text="first"),
+        Opened(path="a.zip/n", declared="", sniffed="text/plain", size=3, reader="text"),
+        Piece(path="a.zip/n", where="note 1", text="two"),
+        Trait(path="a.zip", word="unlisted"),
+        Missed(path="a.zip", reason="broken"),
+        Missed(path="a.zip", reason="broken"),
+        Missed(path="elsewhere", reason="killed"),
+        Missed(path="a.zip/n/inner/deep.zip", reason="too_deep"),
+        Piece(path="elsewhere", where="", text="of a file that was never opened"),
+    )
+    attached = [("Content-Disposition", "attachment")]
+    raw = mail("", content_type="application/zip", headers=attached)
+    message = parse(raw)
+    misses = ("broken", "killed")
+    extract = Extract(part="1", sniffed="application/zip", is_read=True, misses=misses)
+
+    lines = list(
+        draw_message(message, look(message, (extract,)), (extract,), {"1": Reading(found=found)})
+    )
+
+    assert lines[1].endswith(
+        "found the same, attachment, 13 bytes, read by zip [unlisted], 0 characters seen"
+    )
+    assert lines[2:] == [
+        "   ├─ 'n'  found text/plain, 5 bytes, read by text (body: 5)",
+        "   ├─ 'n'  found text/plain, 3 bytes, read by text (note 1: 3)",
+        "   │  └─ not read: too_deep",
+        "   ├─ not read: broken",
+        "   └─ not read: killed",
+    ]
 
 
 def test_explain_can_be_had_as_json_too(mailguard: Mailguard, threat: Path) -> None:

@@ -1,8 +1,12 @@
 """Installing, upgrading, going back and removing, on a clean Debian with systemd as process 1."""
 
+import io
 import json
 import re
 import stat
+import zipfile
+from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,36 @@ from mailguard.testing import mail
 sam, max_ = "sam@elmpark.example", "max@elmpark.example"
 with smtplib.SMTP("127.0.0.1", 10025, timeout=60) as client:
     client.sendmail(sam, [max_], mail(sys.stdin.read(), from_=sam))
+"""
+
+SEND_AS_IT_IS = """
+import smtplib, sys
+sam, max_ = "sam@elmpark.example", "max@elmpark.example"
+with smtplib.SMTP("127.0.0.1", 10025, timeout=60) as client:
+    client.sendmail(sam, [max_], sys.stdin.buffer.read())
+"""
+
+FILTERS = """for process in /proc/[0-9]*; do
+    if tr '\\0' ' ' < $process/cmdline | grep -q 'extract[.]cage_zygote'; then
+        sed -n 's/^Seccomp_filters:[^0-9]*//p' $process/status
+    fi
+done 2> /dev/null | sort -n"""
+"""How many filters hold each process of the cage: the unit's, and one more where it is locked."""
+
+LETTER = (
+    '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+    "<w:body><w:p><w:r><w:t>%s</w:t></w:r></w:p></w:body></w:document>"
+)
+
+PDF = """%%PDF-1.4
+1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj
+2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj
+3 0 obj <</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>> endobj
+4 0 obj <</Length %d>> stream
+%s
+endstream endobj
+5 0 obj <</Type/Font/Subtype/Type1/BaseFont/Helvetica>> endobj
+trailer <</Root 1 0 R>>
 """
 
 THREAT = "I'm going to stab you tomorrow"
@@ -104,6 +138,28 @@ def held(machine: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def zipped(name: str, data: bytes | str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, data)
+    return file.getvalue()
+
+
+def pdf(text: str) -> bytes:
+    shown = f"BT /F 12 Tf 72 720 Td ({text}) Tj ET"
+    return (PDF % (len(shown), shown)).encode()
+
+
+def send_attached(machine: Any, name: str, data: bytes) -> None:
+    message = EmailMessage(policy=SMTP)
+    message["Message-ID"] = f"<{name}@elmpark.example>"
+    message["From"], message["To"] = "sam@elmpark.example", "max@elmpark.example"
+    message.set_content("See the file.")
+    message.add_attachment(data, "application", "octet-stream", filename=name)
+    done = machine.run(PYTHON, "-c", SEND_AS_IT_IS, given=message.as_string())
+    assert done.returncode == 0, done.stderr
+
+
 def install(machine: Any) -> Any:
     return machine.run("/checkout/scripts/install")
 
@@ -175,6 +231,25 @@ def test_the_units_start_with_the_system_and_do_the_main_job(working: Any) -> No
     assert "job_failed" not in log
     assert "process_died" not in log
     assert working.sh("mailguard audit verify --evidence")
+
+
+def test_the_units_let_attachments_be_read_in_the_cage(working: Any) -> None:
+    letter = zipped("word/document.xml", LETTER % THREAT)
+
+    send_attached(working, "slip.pdf", pdf("Sign here."))
+    send_attached(working, "note.pdf", pdf(THREAT))
+    send_attached(working, "letters.zip", zipped("letter.docx", letter))
+
+    found = sorted(tuple(row["symbols"]) for row in held(working))
+    log = working.sh("journalctl --no-pager -o cat -u mailguard-relay.service")
+    filters = {int(count) for count in working.sh(FILTERS).split()}
+    checks = working.run("mailguard", "check", "--json").stdout.splitlines()
+    said = {check["name"]: check["ok"] for check in map(json.loads, checks)}
+    assert found == [("THREAT_IN_ATTACHMENT",)] * 2
+    assert working.sh("grep -l slip.pdf /srv/mail/new/* | wc -l") == "1"
+    assert re.findall("event=(?:caged_reader|scan_worker)_died", log) == []
+    assert max(filters) == min(filters) + 1
+    assert (said["cage"], said["readers"]) == (True, True)
 
 
 def test_milters_have_sockets_where_the_units_let_them(machine: Any) -> None:

@@ -81,6 +81,7 @@ def test_shipped_detectors_all_load() -> None:
     names = [detector.name for detector in load_detectors(detectors)]
 
     assert names == [
+        "active_content",
         "bulk_recipients",
         "card_number",
         "insurance_number",

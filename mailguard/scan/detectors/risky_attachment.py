@@ -2,7 +2,7 @@
 
 Catches: programs, by content, declared type or name, and any such file that poses as a document;
 scripts, shortcuts, HTML applications and disk images.
-Misses: programs inside archives; macros in documents.
+Misses: what is inside a file: see active_content.
 False positives: a pupil's web page script sent as homework (held for a look, no alarm).
 """
 
