@@ -39,7 +39,8 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     separator = told[1] if told else _separator(text)
     scribe, rows = Scribe(""), Rows()
     # Must: NUL and quotes without an end make no error, and no cell is too long.
-    csv.field_size_limit(len(text) + 1)
+    # One for the whole process, so it is never lowered.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     source = StringIO(text[told.end() if told else 0 :].replace("\0", " "), newline="")
     for count, row in enumerate(csv.reader(source, delimiter=separator)):
         if count == ROWS:

@@ -1,6 +1,7 @@
 """Files that are text for machines: tables, pages, drawings, invitations, rich text."""
 
 import base64
+import csv
 
 import pytest
 
@@ -63,6 +64,14 @@ def test_an_export_shows_its_heading_and_how_many_they_are(separator: str) -> No
 
     assert reading.features == ("rows:240",)
     assert reading.text.startswith("Name\tBorn\nPupil, the\t04/03/2015\n")
+
+
+def test_a_small_table_does_not_make_others_unreadable() -> None:
+    before = csv.field_size_limit()
+
+    read("name,form\nAna,3B\n", "class.csv")
+
+    assert csv.field_size_limit() >= before
 
 
 def test_an_excel_export_in_utf_16_is_a_table() -> None:
