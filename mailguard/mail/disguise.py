@@ -9,8 +9,9 @@ that stand for words, and text that runs backwards. A word is put in only where 
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice, pairwise
 
 from mailguard.mail.fold import Folded, indices
@@ -80,6 +81,11 @@ READ = 1 << 15
 _LONGEST = 100
 """Letters apart that are taken together: a long sentence."""
 
+_SHORT = 60
+_CACHE = 1 << 12
+"""Characters between spaces that are remembered, and how many such: dates, prices and the like come
+again and again."""
+
 _BEFORE = 20
 """Characters in which the first three letters apart stand, and what is between them."""
 
@@ -95,12 +101,16 @@ _APART = re.compile(
     rf"(?<![a-z0-9@$!'])[a-z0-9@$!](?:{_SEPARATOR}[a-z0-9@$!](?![a-z0-9@$!'])){{2,}}+"
 )
 _LETTER = re.compile(r"[a-z0-9@$!]")
-# To the end of the word: one that has many signs is looked at once.
-_ODD = re.compile(r"(?:[0-9@$!|*_~^+]|(?<=[a-z])\.(?=[a-z]))\S*+")
+# To the end of the word: one that has many signs is looked at once. One set of characters comes
+# first, and a full stop between letters is told behind it: what has none is skipped fast.
+_ODD = re.compile(r"[0-9@$!|*_~^+.](?:(?<!\.)|(?<=[a-z]\.)(?=[a-z]))\S*+")
 _CHUNK = re.compile(r"\S+")
 _ADDRESS = re.compile(r"://|\bwww\.|@[a-z0-9-]+\.[a-z]")
 _CODE = re.compile(r"-\d+\b|\b\d+-")
 _TOKEN = re.compile(r"[^\s\"(),;:?<>\[\]{}/\\=&#%-]+")
+_PLAIN_LETTER = re.compile(r"[a-z]")
+_ONES = ("1", "|", "!")
+"""What may be an I that stands alone."""
 _ONE = re.compile(r"(?<![^\s\"'(])[1|!](?= (?:will|want|wanna|am|hate|wish|need|hope)\b)")
 _WORD = re.compile(r"[a-z']+")
 _LINE = re.compile(r"[^\n]+")
@@ -122,7 +132,7 @@ def undisguise(
         start = max(0, signs[Sign.APART] - _BEFORE)
         changes += _apart(text, folded, start, vocabulary)
     if Sign.MIXED in signs or Sign.REPEATED in signs:
-        read = list(_tokens(folded.text, vocabulary))
+        read = list(_tokens(folded.text, signs.get(Sign.REPEATED), vocabulary))
         changes += read
         if read:
             changes += [(one.start(), one.end(), "i") for one in _ONE.finditer(folded.text)]
@@ -182,45 +192,64 @@ def _join(text: str, spots: list[int], joint: str, vocabulary: Vocabulary) -> It
         yield spots[at - len(word)], end, word
 
 
-def _tokens(text: str, vocabulary: Vocabulary) -> Iterator[_Change]:
-    """Words with digits and signs in them, or with letters repeated."""
-    one: re.Match[str] | None = None
-    for match in islice(_odd(text), READ):
-        if match[0] in ("1", "|", "!"):
-            one = match
+def _tokens(text: str, triple: int | None, vocabulary: Vocabulary) -> Iterator[_Change]:
+    """Words with digits and signs in them, or with letters repeated; `triple` is where the first
+    letter ends that stands three times."""
+    end_of_one = -1
+    for start, token in islice(_odd(text, triple), READ):
+        if token in _ONES:
+            end_of_one = start + 1
             continue
-        token, begin = _bare(match)
-        if word := vocabulary.read(token):
+        bare = token.rstrip(".!'*_~|")
+        begin = start + len(bare)
+        bare = bare.lstrip(".'*_~|")
+        begin -= len(bare)
+        if word := vocabulary.read(bare):
             # "1 w1ll": the 1 is an I to whoever writes the next word so.
-            if one and text[one.end() : begin] == " ":
-                yield one.start(), one.end(), "i"
-            yield begin, begin + len(token), word
-        one = None
+            if end_of_one == begin - 1 and text[end_of_one] == " ":
+                yield end_of_one - 1, end_of_one, "i"
+            yield begin, begin + len(bare), word
 
 
-def _odd(text: str) -> Iterator[re.Match[str]]:
-    """Yield what is no plain word; nothing of addresses and of codes like ``K1LL-9988``."""
+def _odd(text: str, triple: int | None) -> Iterator[tuple[int, str]]:
+    """Tokens in which there may be a disguised word, and where they begin: not those of addresses
+    and codes."""
     done = 0
-    for spot in sorted(_odd_spots(text)):
+    spots: Iterable[int] = (match.start() for match in _ODD.finditer(text))
+    if triple is not None:
+        spots = sorted((*spots, *_triples(text, max(0, triple - 3))))
+    for spot in spots:
         if spot < done:
             continue
         begin = max(text.rfind(" ", done, spot), text.rfind("\n", done, spot), done - 1) + 1
         if not (chunk := _CHUNK.match(text, begin)):
             continue
         done = chunk.end()
-        if _ADDRESS.search(chunk[0]) or _CODE.search(chunk[0]):
-            continue
-        for match in _TOKEN.finditer(text, *chunk.span()):
-            if not match[0].isalpha() or _is_repetitive(match[0]):
-                yield match
+        written = chunk[0]
+        tokens = _known_odd_tokens(written) if len(written) <= _SHORT else _odd_tokens(written)
+        for at, token in tokens:
+            yield begin + at, token
 
 
-def _odd_spots(text: str) -> Iterator[int]:
-    """Where a sign of :data:`Sign.MIXED` or a letter three times is, in any order."""
-    for match in _ODD.finditer(text):
-        yield match.start()
+def _odd_tokens(chunk: str) -> tuple[tuple[int, str], ...]:
+    if _ADDRESS.search(chunk) or _CODE.search(chunk):
+        return ()
+    return tuple(
+        (match.start(), match[0])
+        for match in _TOKEN.finditer(chunk)
+        if match[0] in _ONES
+        or (not match[0].isalpha() and _PLAIN_LETTER.search(match[0]))
+        or _is_repetitive(match[0])
+    )
+
+
+_known_odd_tokens = lru_cache(maxsize=_CACHE)(_odd_tokens)
+
+
+def _triples(text: str, start: int) -> Iterator[int]:
+    """Where a letter three times is from `start` on, in any order."""
     for triple in _TRIPLES:
-        at = text.find(triple)
+        at = text.find(triple, start)
         while at >= 0:
             yield at
             at = text.find(triple, at + 3)
@@ -237,13 +266,6 @@ def _pictures(text: str) -> Iterator[_Change]:
 
 def _is_repetitive(token: str) -> bool:
     return any(a == b == c for a, b, c in zip(token, token[1:], token[2:], strict=False))
-
-
-def _bare(match: re.Match[str]) -> tuple[str, int]:
-    """A token without punctuation around it, and where it begins."""
-    token = match[0].rstrip(".!'*_~|")
-    bare = token.lstrip(".'*_~|")
-    return bare, match.start() + len(token) - len(bare)
 
 
 def _backward_words(text: str, vocabulary: Vocabulary) -> list[_Change]:

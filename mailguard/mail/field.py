@@ -80,4 +80,6 @@ def _join(pieces: Mapping[int, tuple[bool, str]]) -> str:
             charset, _language, text = text.split("'", 2)
         encoded = text.encode()
         data += unquote_to_bytes(encoded) if is_encoded else encoded
-    return decode(data, charset)
+    joined = decode(data, charset)
+    # Against RFC 2231, and common: encoded words cut into continuations.
+    return decode_words(joined) if "=?" in joined else joined

@@ -3,8 +3,10 @@
 import re
 import unicodedata
 from array import array
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import TypeAlias
 
 from mailguard.mail.lookalike import LOOKALIKES
 
@@ -16,11 +18,17 @@ _CACHE = 1 << 14
 """Characters remembered; the letters of a few scripts. A text of all there are must not fill
 memory."""
 
+_FEW = 40
+"""Different characters that are replaced one by one: quotes, spaces and accents of one language."""
+
 # Stands where a character becomes none or several; folding removes NUL, so it cannot occur.
 _MARK = "\0"
 _MARKS = re.compile("\0+")
 _ODD = re.compile(r"[^\n -~]+")
 _SPACES = re.compile(r"[ \n][ \n]+")
+_TWO_SPACES = re.compile("  +")
+_THREE_LINES = re.compile("\n\n\n+")
+_EVEN = bytes((ord("\n"), *range(ord(" "), ord("~") + 1)))
 _IDENTITY = array("I", range(1 << 16))
 
 # A letter of our alphabet in all but shape, e.g. LATIN SMALL LETTER O WITH STROKE, LATIN LETTER
@@ -45,6 +53,9 @@ _PARTICULAR = {
 }
 
 
+_Origins: TypeAlias = "array[int] | None"  # array takes a parameter at run time only from 3.12
+
+
 @dataclass(frozen=True, slots=True)
 class Folded:
     """Folded text and, for each of its characters, where it came from.
@@ -56,33 +67,88 @@ class Folded:
     """
 
     text: str
-    origins: "array[int] | None"  # array takes a parameter at run time only from Python 3.12
-    """Index into the original for each character; None when every index is its own."""
+    way_back: "_Origins | Callable[[], array[int]]" = field(repr=False, compare=False)
+    """`origins`, or how to find them: of most texts nobody asks for them, and they cost more than
+    the folded text itself."""
+
+    @property
+    def origins(self) -> "_Origins":
+        """Index into the original for each character; None when every index is its own."""
+        if callable(self.way_back):
+            object.__setattr__(self, "way_back", self.way_back())
+        return self.way_back  # type: ignore[return-value]  # no longer a way to find them
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Translate a half-open range of `text` into one of the original text."""
-        if self.origins is None:
+        origins = self.origins
+        if origins is None:
             return start, end
         if start < end:
             # Not its first and last: text that is read backwards leads back in that order.
-            here = self.origins[start:end]
+            here = origins[start:end]
             return min(here), max(here) + 1
-        at = self.origins[start - 1] + 1 if start else 0
+        at = origins[start - 1] + 1 if start else 0
         return at, at
 
 
 def fold(text: str) -> Folded:
     """Fold any text, lone surrogates included, in linear time. Folding twice changes nothing."""
+    marked, folded = _replace(text)
+    if _has_runs(folded):
+        folded = _TWO_SPACES.sub(" ", folded).replace(" \n", "\n").replace("\n ", "\n")
+        folded = _THREE_LINES.sub("\n\n", folded)
+    return Folded(folded, None if folded is marked else partial(_trace, text, marked))
+
+
+def _replace(text: str) -> tuple[str, str]:
+    """Fold each character: with marks for those that become none or several, and without; one and
+    the same if there are none of these."""
     if text.isascii():
-        folded = text.translate(_SINGLE)
+        marked = text.translate(_SINGLE)
     else:
-        folded = _ODD.sub(lambda run: run[0].translate(_SINGLE), text).lower()
-    origins = None
-    if _MARK in folded:
-        folded, origins = _expand(folded, text)
-    if "  " in folded or "\n " in folded or " \n" in folded or "\n\n\n" in folded:
-        folded, origins = _collapse(folded, origins)
-    return Folded(folded, origins)
+        odd = text.encode("utf-8", "surrogatepass").translate(None, _EVEN)
+        characters = {*odd.decode("utf-8", "surrogatepass")}
+        if len(characters) <= _FEW:
+            return _replace_few(text, characters)
+        marked = _ODD.sub(lambda run: run[0].translate(_SINGLE), text).lower()
+    if _MARK not in marked:
+        return marked, marked
+    return marked, _MARKS.sub(lambda marks: _fold_all(text[slice(*marks.span())]), marked)
+
+
+def _replace_few(text: str, characters: Iterable[str]) -> tuple[str, str]:
+    # Folded characters stay what they are, so one replacement cannot undo another.
+    several: list[str] = []
+    for character in characters:
+        if (folded := _SINGLE[ord(character)]) == _MARK:
+            several.append(character)
+        else:
+            text = text.replace(character, folded)
+    if not several:
+        text = text.lower()
+        return text, text
+    marked = whole = text
+    for character in several:
+        marked = marked.replace(character, _MARK)
+        whole = whole.replace(character, _fold_character(character))
+    return marked.lower(), whole.lower()
+
+
+def _fold_all(characters: str) -> str:
+    return "".join(map(_fold_character, characters))
+
+
+def _has_runs(text: str) -> bool:
+    """Whether there is white space that would be shortened."""
+    return "  " in text or "\n " in text or " \n" in text or "\n\n\n" in text
+
+
+def _trace(text: str, marked: str) -> "array[int]":
+    """The origins of what :func:`fold` makes of `text`, where they are not each their own."""
+    folded, origins = marked, indices(0, len(text))
+    if _MARK in marked:
+        folded, origins = _expand(marked, text)
+    return _collapse(folded, origins) if _has_runs(folded) else origins
 
 
 def _expand(marked: str, text: str) -> "tuple[str, array[int]]":
@@ -103,20 +169,15 @@ def _expand(marked: str, text: str) -> "tuple[str, array[int]]":
     return "".join(pieces), origins
 
 
-def _collapse(text: str, origins: "array[int] | None") -> "tuple[str, array[int]]":
+def _collapse(text: str, origins: "array[int]") -> "array[int]":
     """Shorten each run of white space to what it means, from its end."""
-    known = indices(0, len(text)) if origins is None else origins
-    pieces: list[str] = []
     kept, done = array("I"), 0
     for spaces in _SPACES.finditer(text):
         start, end = spaces.span()
-        run = "\n" * min(text.count("\n", start, end), 2) or " "
-        pieces += text[done:start], run
-        kept += known[done : start + len(run)]
+        kept += origins[done : start + (min(text.count("\n", start, end), 2) or 1)]
         done = end
-    pieces.append(text[done:])
-    kept += known[done:]
-    return "".join(pieces), kept
+    kept += origins[done:]
+    return kept
 
 
 def indices(start: int, end: int) -> "array[int]":

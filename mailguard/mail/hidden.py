@@ -7,6 +7,7 @@ which cuts a text into lines cuts there.
 
 import re
 from array import array
+from functools import partial
 
 from mailguard.mail.fold import Folded, fold, indices
 
@@ -14,6 +15,8 @@ _BEGIN, _END = "\x0e", "\x0f"
 _LINE = "\u2028"
 _MARKS = re.compile(f"[{_BEGIN}{_END}]")
 _RUN = re.compile(f"{_BEGIN}([^{_BEGIN}{_END}]*+){_END}")
+
+_Ranges = tuple[tuple[int, int], ...]
 
 
 def hide(text: str) -> str:
@@ -34,7 +37,7 @@ def join_hidden(text: str) -> str:
     return _RUN.sub(lambda run: run[0].replace("\n", _LINE), joined)
 
 
-def show_hidden(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+def show_hidden(text: str) -> tuple[str, _Ranges]:
     """Return marked `text` without marks, and the half-open ranges of it that were hidden."""
     if _BEGIN not in text:
         return text, ()
@@ -51,16 +54,32 @@ def show_hidden(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
     return "".join(pieces), tuple(hidden)
 
 
-def fold_shown(text: str, hidden: tuple[tuple[int, int], ...]) -> Folded:
+def without_hiding(text: str) -> str:
+    """Return `text`, marked piece by piece, with all that was hidden but without marks."""
+    if _BEGIN not in text:
+        return text
+    return text.replace(_BEGIN, "").replace(_END, "").replace(_LINE, "\n")
+
+
+def fold_shown(text: str, hidden: _Ranges) -> Folded:
     """Fold what of `text` is not `hidden`; spans lead back to `text`."""
     pieces: list[str] = []
+    done = 0
+    for start, end in hidden:
+        pieces.append(text[done:start])
+        done = end
+    pieces.append(text[done:])
+    folded = fold("".join(pieces))
+    return Folded(folded.text, partial(_trace, folded, len(text), hidden))
+
+
+def _trace(folded: Folded, length: int, hidden: _Ranges) -> "array[int]":
+    """The origins of what is `folded`, in a text of `length` characters with what is `hidden`."""
     kept = array("I")
     done = 0
-    for start, end in (*hidden, (len(text), len(text))):
-        pieces.append(text[done:start])
+    for start, end in (*hidden, (length, length)):
         kept += indices(done, start)
         done = end
-    folded = fold("".join(pieces))
     if folded.origins is None:
-        return Folded(folded.text, kept)
-    return Folded(folded.text, array("I", map(kept.__getitem__, folded.origins)))
+        return kept
+    return array("I", map(kept.__getitem__, folded.origins))

@@ -7,61 +7,29 @@ style, or as comment, ``alt``, ``title`` or value of a hidden field. Scripts and
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mailguard.mail.hidden import hide, join_hidden, show_hidden, without_marks
-from mailguard.mail.markup import LOOSE_TAG, PAIR, TOKEN, unescaped
+from mailguard.mail.hidden import hide, join_hidden, show_hidden, without_hiding, without_marks
+from mailguard.mail.markup import LOOSE_TAG, TOKEN, unescaped
 from mailguard.mail.outline import Outline
+from mailguard.mail.tag import LINE, PARAGRAPH, SPACES, Tag, read_tag
 
 LINKS = 1000
 """Links of a page that are told; a newsletter has a hundred."""
 
-_SHORT = 300
 _REMEMBERED = 1000
-"""Characters of attributes, and how many such of a page, that are read once however often they
-occur: programs write the same ones again and again."""
+"""Tags of a page that are read once however often they occur."""
 
 _LINK_TEXT = 200
 _LINK_TARGET = 2000
 _LINK_PIECES = 50
 """Characters and pieces of text of a link that are told: more is not read as a link."""
 
-_LINE = "\x1e"
-"""Stands for a line end of the page, while ``\\n`` is still one of the source: white space."""
-
-_PARAGRAPH = _LINE * 2
-_BREAKS = {
-    **dict.fromkeys(["p", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "pre", "title"], _PARAGRAPH),
-    **dict.fromkeys(["ul", "ol", "li", "dl", "dt", "dd", "table", "caption", "tr"], _PARAGRAPH),
-    **dict.fromkeys(["article", "aside", "section", "main", "nav", "header"], _PARAGRAPH),
-    **dict.fromkeys(["footer", "form", "fieldset", "figure", "blockquote"], _PARAGRAPH),
-    **dict.fromkeys(["details", "summary", "dialog"], _PARAGRAPH),
-    # Gmail and Apple Mail make a div of every line that is typed.
-    **dict.fromkeys(["div", "br", "option", "center", "address", "legend"], _LINE),
-    **dict.fromkeys(["td", "th"], "\t"),
-}
-_SPACES = {" ", *_BREAKS.values()}
-
 _CITED = re.compile(r"type\s*=\s*[\"']?cite|quote", re.IGNORECASE)
 _REMOTE = re.compile(r"\s*(?:https?:|//|ftp:)", re.IGNORECASE)
 
-_HIDING = (
-    *("none", "hidden", "collapse", "opacity", "font", "color", "background", "transparent"),
-    *("mso-hide", "absolute", "fixed", "indent", "margin", "clip", "scale(", "<template"),
-    *("<datalist", "<audio", "<video", "<canvas"),
-)
-"""Without one of these (lower-case) a page hides nothing by style."""
-
-_SAYING = ("alt", "title", "href", "src", "value", "placeholder")
-_HIDING_NAMES = ("style", "class", "color", "hidden", "background", "id", "bgcolor")
-_NAMES = {*_SAYING, *_HIDING_NAMES, "type"}
-_NOTABLE = {"blockquote", "a", "img", "input", "button"}
 _UNSEEN_FIELDS = {"hidden", "checkbox", "radio"}
-
-
-_Attributes = tuple[Mapping[str, str], Sequence[str]]
-_NOTHING: _Attributes = {}, ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +88,11 @@ def read_page(html: str) -> Page:
     return _Reading(html).read()
 
 
+_TURNS = re.compile(r"""\bdir\s*=\s*["']?\s*rtl""", re.IGNORECASE)
+_FROM_RIGHT_TO_LEFT, _AS_BEFORE = "\u202e", "\u202c"
+"""What a ``bdo`` element is in plain text (UAX 9 §2.2)."""
+
+
 class _Reading:
     """A page being read."""
 
@@ -128,15 +101,10 @@ class _Reading:
         self._own, self._quoted = [""], [""]
         self._pieces = self._own
         self._nested = 0
-        lower = html.lower()
-        # Most pages hide nothing: no need to know which elements their text is in. Escapes could
-        # hide how they do it.
-        is_styled = "style" in lower and ("&#" in lower or "\\" in lower)
-        may_hide = is_styled or any(hint in lower for hint in _HIDING)
-        self._outline = Outline() if may_hide else None
-        self._names = _HIDING_NAMES + _SAYING if self._outline else _SAYING
+        self._outline = Outline()
         self._is_conditional = False
-        self._attributes: dict[str, _Attributes] = {}
+        self._is_preformatted = False
+        self._tags: dict[str, Tag] = {}
         self._links: list[Link] = []
         self._link: tuple[list[str], int, str] | None = None
         self._images = {True: 0, False: 0}
@@ -144,41 +112,35 @@ class _Reading:
     def read(self) -> Page:
         tokens = iter(TOKEN.split(self._html))
         self._add(next(tokens))
-        is_preformatted = False
-        outline = self._outline
-        # Split gives the seven groups of each token, then the text up to the next.
-        for raw, content, end, name, attributes, cut, declaration, text in zip(
-            *[tokens] * 8, strict=True
-        ):
-            if name:
-                name = name.lower()
-                if end and outline:
-                    if name in _BREAKS:
-                        self._break(name)
-                    outline.end(name)
-                elif not outline or not end:
-                    known, said = self._read_attributes(attributes) if attributes else _NOTHING
-                    if outline:
-                        outline.begin(name, attributes, known)
-                    if name in _BREAKS:
-                        self._break(name)
-                    if said:
-                        self._pieces += said
-                    if name in _NOTABLE and not end:
-                        self._begin(name, attributes, known)
-                if name in ("blockquote", "a", "pre"):
-                    if name == "pre":
-                        is_preformatted = not end
-                    elif end:
-                        self._end(name)
-                if cut is not None:
-                    self._pieces.append(LOOSE_TAG.sub(" ", attributes.partition(">")[2]))
+        outline, tags, pieces = self._outline, self._tags, self._pieces
+        # Split gives the four groups of each token, then the text up to the next.
+        for raw, content, written, declaration, text in zip(*[tokens] * 5, strict=True):
+            if written:
+                tag = tags.get(written) or self._read_tag(written)
+                is_end = tag.is_end
+                if not is_end:
+                    outline.begin(tag)
+                if line_break := tag.line_break:
+                    # Text of no colour still takes its lines.
+                    if outline.is_gone or self._is_conditional:
+                        pieces.append(hide(line_break))
+                    elif pieces[-1] != line_break:
+                        pieces.append(line_break)
+                if is_end:
+                    outline.end(tag.name)
+                if tag.said:
+                    pieces += tag.said
+                if tag.is_notable:
+                    self._note(tag)
+                    pieces = self._pieces
+                if tag.is_cut:
+                    pieces.append(LOOSE_TAG.sub(" ", tag.attributes.partition(">")[2]))
             elif raw:
                 self._read_raw(raw.lower(), content)
             elif declaration:
                 self._read_declaration(declaration)
             if text:
-                self._add(text.replace("\n", _LINE) if is_preformatted else text)
+                self._add(text.replace("\n", LINE) if self._is_preformatted else text)
         self._end_link()
         return Page(
             marked=_finish(self._own),
@@ -188,45 +150,56 @@ class _Reading:
             inline_images=self._images[False],
         )
 
+    def _read_tag(self, written: str) -> Tag:
+        tag = read_tag(written)
+        if len(self._tags) < _REMEMBERED:
+            self._tags[written] = tag
+        return tag
+
     def _add(self, text: str) -> None:
-        if self._is_conditional or (self._outline and self._outline.is_hidden):
+        if self._is_conditional or self._outline.is_hidden:
             self._pieces.append(hide(text))
-        elif not text.isspace() or _LINE in text:
+        elif not text.isspace() or LINE in text:
             self._pieces.append(text)
-        elif self._pieces[-1] not in _SPACES:
+        elif self._pieces[-1] not in SPACES:
             self._pieces.append(" ")
 
-    def _begin(self, name: str, attributes: str, known: Mapping[str, str]) -> None:
+    def _note(self, tag: Tag) -> None:
         """What is more to an element than its looks."""
-        if name == "blockquote":
-            if self._nested:
-                self._nested += 1
-            elif _is_quotation(attributes, self._own):
-                self._begin_quotation()
-        elif name == "a":
-            if self._link:
-                self._end_link()
-            if "href" in known:
-                self._link = self._pieces, len(self._pieces), known["href"]
-        elif name == "img":
-            self._images[bool(_REMOTE.match(known.get("src", "")))] += 1
-        else:
-            self._add_field(known)
-
-    def _end(self, name: str) -> None:
-        if name == "a":
-            if self._link:
-                self._end_link()
-        elif self._nested:
-            self._nested -= 1
-            self._pieces = self._quoted if self._nested else self._own
+        match tag.name:
+            case "pre":
+                self._is_preformatted = not tag.is_end
+            case "blockquote":
+                if tag.is_end:
+                    self._end_quotation()
+                elif self._nested:
+                    self._nested += 1
+                elif _is_quotation(tag.attributes, self._own):
+                    self._begin_quotation()
+            case "bdo":
+                if tag.is_end or _TURNS.search(tag.attributes):
+                    self._add(_AS_BEFORE if tag.is_end else _FROM_RIGHT_TO_LEFT)
+            case "a":
+                if self._link:
+                    self._end_link()
+                if not tag.is_end and "href" in tag.known:
+                    self._link = self._pieces, len(self._pieces), tag.known["href"]
+            case "img" if not tag.is_end:
+                self._images[bool(_REMOTE.match(tag.known.get("src", "")))] += 1
+            case "input" | "button" if not tag.is_end:
+                self._add_field(tag.known)
 
     def _begin_quotation(self) -> None:
         # In place of the break: blank lines would part it from "Ben wrote:".
-        if self._own[-1] in _SPACES:
+        if self._own[-1] in SPACES:
             self._own.pop()
-        self._own.append(f"{_LINE}>{_LINE}")
+        self._own.append(f"{LINE}>{LINE}")
         self._pieces, self._nested = self._quoted, 1
+
+    def _end_quotation(self) -> None:
+        if self._nested:
+            self._nested -= 1
+            self._pieces = self._quoted if self._nested else self._own
 
     def _add_field(self, known: Mapping[str, str]) -> None:
         """Add what stands in a field or on a button."""
@@ -238,19 +211,12 @@ class _Reading:
             else:
                 self._add(f" {value} ")
 
-    def _break(self, name: str) -> None:
-        # Text of no colour still takes its lines.
-        if self._is_conditional or (self._outline and self._outline.is_gone):
-            self._pieces.append(hide(_BREAKS[name]))
-        elif self._pieces[-1] != _BREAKS[name]:
-            self._pieces.append(_BREAKS[name])
-
     def _read_raw(self, name: str, content: str) -> None:
         """What an element without markup inside shows."""
-        if name == "style" and self._outline:
+        if name == "style":
             self._outline.add_sheet(content)
         elif name not in ("script", "style"):
-            self._pieces.append(_PARAGRAPH)
+            self._pieces.append(PARAGRAPH)
             self._add(LOOSE_TAG.sub(" ", content))
 
     def _read_declaration(self, declaration: str) -> None:
@@ -265,33 +231,13 @@ class _Reading:
                 if not comment.isspace():
                     self._pieces.append(hide(comment))
 
-    def _read_attributes(self, attributes: str) -> _Attributes:
-        """Return the values of attributes that matter, the first of each, as browsers do; and all
-        of ``alt`` and ``title``, hidden."""
-        if (read := self._attributes.get(attributes)) is not None:
-            return read
-        known: dict[str, str] = {}
-        said: list[str] = []
-        lower = attributes.lower()
-        is_notable = any(name in lower for name in self._names)
-        for pair in PAIR.finditer(attributes) if is_notable else ():
-            name = pair[1].lower()
-            if name in ("alt", "title"):
-                said.append(hide(f" {pair[2] or pair[3] or pair[4] or ''} "))
-            elif name in _NAMES and name not in known:
-                value = pair[2] or pair[3] or pair[4] or ""
-                known[name] = unescaped(value) if name in _HIDING_NAMES else value
-        if len(attributes) <= _SHORT and len(self._attributes) < _REMEMBERED:
-            self._attributes[attributes] = known, said
-        return known, said
-
     def _end_link(self) -> None:
         if self._link and len(self._links) < LINKS:
             pieces, start, target = self._link
-            text, _ = show_hidden(join_hidden("".join(pieces[start : start + _LINK_PIECES])))
+            text = without_hiding("".join(pieces[start : start + _LINK_PIECES]))
             self._links.append(
                 Link(
-                    text=unescaped(text.replace(_LINE, " "))[:_LINK_TEXT].strip(),
+                    text=unescaped(text.replace(LINE, " "))[:_LINK_TEXT].strip(),
                     target=unescaped(target)[:_LINK_TARGET].strip(),
                 )
             )
@@ -302,10 +248,10 @@ def _is_quotation(attributes: str, before: list[str]) -> bool:
     """Whether a blockquote quotes another message; some authors only indent with it."""
     if _CITED.search(attributes):
         return True
-    shown, _ = show_hidden(join_hidden("".join(before[-10:])))
-    return shown.rstrip(" \n\t" + _LINE).endswith(":")
+    shown = without_hiding("".join(before[-10:]))
+    return shown.rstrip(" \n\t" + LINE).endswith(":")
 
 
 def _finish(pieces: list[str]) -> str:
-    text = "".join(pieces).replace("\n", " ").replace(_LINE, "\n")
+    text = "".join(pieces).replace("\n", " ").replace(LINE, "\n")
     return unescaped(join_hidden(text))

@@ -16,12 +16,17 @@ TOKEN = re.compile(
         (?i:(script|style|title|textarea|xmp|iframe|noembed|noframes)) (?=[ \t\n\r\f/>])
             {_ATTRIBUTES} (?:>|\Z)
             ([^<]*+ (?: < (?!/(?i:\1)[ \t\n\r\f/>]) [^<]*+ )*+)
-      | (/?) ([a-zA-Z][^ \t\n\r\f/>]*+) ({_ATTRIBUTES}) (?:>|(\Z))
+      | (/?[a-zA-Z][^ \t\n\r\f/>]*+ {_ATTRIBUTES} (?:>|\Z))
       | ( !-- (?!\[if) (?: -?> | [^-]*+ (?: -(?!-!?>) [^-]*+ )*+ (?:--!?>|\Z) )
         | [!?/] [^>]*+ (?:>|\Z) )
     )""",
     re.VERBOSE,
 )
+"""Its groups: name and content of an element without markup inside, a tag, a declaration."""
+
+TAG = re.compile(rf"(/?) ([a-zA-Z][^ \t\n\r\f/>]*+) ({_ATTRIBUTES}) (?:>|(\Z))", re.VERBOSE)
+"""Its groups: a slash if it is an end, the name, the attributes, and if the page ends in it."""
+
 PAIR = re.compile(
     r"""[ \t\n\r\f/]*+ ([^ \t\n\r\f/>] [^ \t\n\r\f/>=]*+)
         (?: [ \t\n\r\f]*+ = [ \t\n\r\f]*+

@@ -57,7 +57,7 @@ def parse(raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> Message:
     `parts` begins with those of the strict view; what other readers see besides follows.
     """
     received, ends = raw, LineEnds.of(raw)
-    if ends.returns != ends.pairs:
+    if ends.has_bare_cr:
         raw = _LONE_CR.sub(b"\r\n", raw)
     allowance = Allowance(depth=limits.depth, parts=limits.parts, header_bytes=limits.header_bytes)
     root = read_entity(raw, allowance)

@@ -209,23 +209,22 @@ class _Head:
 def _read_head(raw: bytes, start: int, end: int, limit: int) -> _Head:
     head = _Head(start)
     stop = min(end, start + limit)
+    fields, named, defects = head.fields, head.named, head.defects
     while head.end < stop:
         if field := _FIELD.match(raw, head.end, stop):
-            if field[2]:
-                head.defects.append("space_before_colon")
-            written = field[3]
-            if b"\n" in written and _BLANK_FOLD.search(written):
-                head.defects.append("blank_folded_line")
-            name, value = field[1].decode("ascii"), unfold(written)
-            head.fields.append((name, value))
-            lower = name.lower()
-            if values := head.named.get(lower):
-                values.append(value)
-                if lower.startswith("content-") and value != values[0]:
-                    head.is_contradictory = True
-            else:
-                head.named[lower] = [value]
             head.end = field.end()
+            label, gap, written = field.groups()
+            if gap:
+                defects.append("space_before_colon")
+            if b"\n" in written and _BLANK_FOLD.search(written):
+                defects.append("blank_folded_line")
+            name, value = label.decode("ascii"), unfold(written)
+            fields.append((name, value))
+            lower = name.lower()
+            values = named.setdefault(lower, [])
+            values.append(value)
+            if value != values[0] and lower.startswith("content-"):
+                head.is_contradictory = True
             continue
         if blank := _BLANK_LINE.match(raw, head.end, end):
             head.end = blank.end()

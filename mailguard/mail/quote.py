@@ -34,6 +34,9 @@ _FIELD = re.compile(
     re.IGNORECASE,
 )
 
+_NOTABLE = re.compile(r"[ \t*]*+(?:>|[-_=]{2}|begin|from|von|de)", re.IGNORECASE)
+"""How a line begins that may be one of these; no other needs a closer look."""
+
 _ATTRIBUTION_END = 100
 """Characters at the end of a line in which "Cara Finch wrote:" is looked for."""
 
@@ -62,6 +65,11 @@ def split_quotation(text: str) -> tuple[str, str]:
     was_prefixed = False
     marked = 0  # the next line with a ">", looked for once only
     for at, line in enumerate(lines):
+        may_introduce = line.rstrip().endswith(":")
+        if not may_introduce and not _NOTABLE.match(line):
+            was_prefixed = False
+            own.append(line)
+            continue
         if _PREFIX.match(line):
             if not was_prefixed:
                 quoted += [*([""] if quoted else []), *_take(own, _attribution(own))]
@@ -76,7 +84,7 @@ def split_quotation(text: str) -> tuple[str, str]:
             quoted += map(_strip_prefix, lines[at:])
             break
         own.append(line)
-        length = _dated_attribution(own) if line.rstrip().endswith(":") else 0
+        length = _dated_attribution(own) if may_introduce else 0
         if not length or _is_prefixed_below(lines, at):
             continue
         if marked <= at:

@@ -94,31 +94,32 @@ def _look(
 
 
 _Style = Mapping[str, str]
+Sheet = Mapping[str, _Style]
+"""The declarations for each simple selector."""
 _Changes = Mapping[str, bool | _Colour | None]
 """Fields of a look."""
 
 _GONE: _Changes = {"gone": True}
 
 
-def read_sheet(css: str) -> Mapping[str, _Style]:
-    """Return the declarations of a style sheet for each simple selector."""
+def read_sheet(css: str) -> Sheet:
+    """Read a style sheet."""
     sheet: dict[str, dict[str, str]] = {}
     plain = _CSS_COMMENT.sub(" ", css[:SHEET].lower())
     for number, block in enumerate(_BLOCK.finditer(plain)):
         if number == _RULES:
             break
-        style = _declarations(block[2])
+        if not (style := _declarations(block[2])):
+            continue
         for selector in block[1].split(","):
             # The last element of "div.x span.y" is the one that is styled.
             last = (selector.split() or [""])[-1]
-            if style and _SELECTOR.fullmatch(last):
+            if _SELECTOR.fullmatch(last):
                 sheet.setdefault(last, {}).update(style)
     return sheet
 
 
-def restyle(
-    look: Look, name: str, attributes: Mapping[str, str], sheet: Mapping[str, _Style]
-) -> Look:
+def restyle(look: Look, name: str, attributes: Mapping[str, str], sheet: Sheet) -> Look:
     """Return how text in an element appears, inside one where it appears as `look`."""
     if look.gone:
         return look
@@ -137,7 +138,19 @@ def restyle(
     return _changed(look, _written_changes(written)) if written else look
 
 
-def _style(name: str, attributes: Mapping[str, str], sheet: Mapping[str, _Style]) -> _Style:
+def _changed(look: Look, changes: _Changes) -> Look:
+    if not changes:
+        return look
+    return _look(
+        changes.get("gone", look.gone),
+        changes.get("invisible", look.invisible),
+        changes.get("tiny", look.tiny),
+        changes.get("colour", look.colour),
+        changes.get("background", look.background),
+    )
+
+
+def _style(name: str, attributes: Mapping[str, str], sheet: Sheet) -> _Style:
     style: dict[str, str] = {}
     selectors = [name]
     for word in attributes.get("class", "").lower().split()[:_CLASSES]:
@@ -159,9 +172,12 @@ def _declarations(style: str) -> _Style:
 def _read_declarations(style: str) -> _Style:
     if "\\" in style:
         style = _CSS_ESCAPE.sub(lambda escape: _unescaped(escape[1], escape[2]), style)
+    if "/*" in style or "<!--" in style or "-->" in style:
+        style = _CSS_COMMENT.sub("", style)
     return {
         name: value.partition("!")[0].strip()
-        for name, value in _DECLARATION.findall(_CSS_COMMENT.sub("", style))
+        for name, value in _DECLARATION.findall(style)
+        if name in _TELLING
     }
 
 
@@ -186,21 +202,9 @@ def _read_changes(style: str) -> _Changes:
 _known_changes = lru_cache(maxsize=_CACHE)(_read_changes)
 
 
-def _changed(look: Look, changes: _Changes) -> Look:
-    if not changes:
-        return look
-    return _look(
-        changes.get("gone", look.gone),
-        changes.get("invisible", look.invisible),
-        changes.get("tiny", look.tiny),
-        changes.get("colour", look.colour),
-        changes.get("background", look.background),
-    )
-
-
 def _changes(style: _Style) -> _Changes:
     """What a style changes of any look."""
-    if _is_gone(style):
+    if not _REMOVING.isdisjoint(style) and _is_gone(style):
         return _GONE
     changes: dict[str, bool | _Colour | None] = {}
     for name, value in style.items():
@@ -228,7 +232,7 @@ def _is_gone(style: _Style) -> bool:
     if any((_pixels(style.get(side, "")) or 0) <= -_FAR for side in ("text-indent", "margin-left")):
         return True
     if style.get("position") in ("absolute", "fixed"):
-        sides = [_pixels(style.get(side, "")) or 0 for side in ("left", "top", "right", "bottom")]
+        sides = [_pixels(style.get(side, "")) or 0 for side in _SIDES]
         if any(side <= -_FAR for side in sides):
             return True
         if re.match(r"rect\(\s*[01]", style.get("clip", "")):
@@ -244,7 +248,24 @@ def _is_gone(style: _Style) -> bool:
 
 _SIZES = ("height", "width", "max-height", "max-width")
 
+_REMOVING = frozenset(
+    {
+        *("display", "mso-hide", "opacity", "text-indent", "margin-left", "position"),
+        *("overflow", "clip-path", "transform"),
+    }
+)
+"""Properties of which one is there wherever text takes no room."""
 
+_SIDES = ("left", "top", "right", "bottom")
+_TELLING = {
+    *("display", "mso-hide", "opacity", "visibility", "font", "font-size", "color"),
+    *("background", "background-color", "text-indent", "margin-left", "position", "clip"),
+    *("clip-path", "transform", "overflow", *_SIZES, *_SIDES),
+}
+"""Properties of which one can hide text; what others say is not kept."""
+
+
+@lru_cache(maxsize=_CACHE)
 def _pixels(value: str) -> float | None:
     """A length in pixels, roughly; None for what is not a length."""
     found = _LENGTH.search(value)
@@ -268,6 +289,7 @@ def _number(value: str) -> float | None:
     return float(found[1]) / (100 if found[2] == "%" else 1)
 
 
+@lru_cache(maxsize=_CACHE)
 def _is_transparent(value: str) -> bool:
     if value == "transparent":
         return True
@@ -275,6 +297,7 @@ def _is_transparent(value: str) -> bool:
     return bool(found and found[4] and float(found[4]) < 0.1)
 
 
+@lru_cache(maxsize=_CACHE)
 def _background(value: str) -> _Colour | None:
     """The colour of a background; None with a picture in front of it."""
     if "url(" in value or "gradient" in value:
@@ -282,6 +305,7 @@ def _background(value: str) -> _Colour | None:
     return next(filter(None, map(_colour, (value, *value.split()))), None)
 
 
+@lru_cache(maxsize=_CACHE)
 def _colour(value: str) -> _Colour | None:
     value = value.strip()
     if found := _RGB.match(value):

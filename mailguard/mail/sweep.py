@@ -113,7 +113,7 @@ def sweep(data: bytes) -> Iterator[Hidden]:
         yield from _from_binhex(data)
     if b"=" not in data:
         return
-    if data.count(b"=") >= QUOTED_LETTERS and len(_QUOTED_LETTER.findall(data)) >= QUOTED_LETTERS:
+    if len(_QUOTED_LETTER.findall(data)) >= QUOTED_LETTERS:
         yield Hidden(defect="hidden_quoted_printable", filename="", data=binascii.a2b_qp(data))
     if b";base64," in data:
         for address in _DATA_ADDRESS.finditer(data):
@@ -124,7 +124,7 @@ def sweep(data: bytes) -> Iterator[Hidden]:
 
 def find_prose(body: bytes) -> bytes:
     """The lines of a base64 body that are words instead: some readers show them."""
-    return b"\n".join(_PROSE.findall(body)) if b" " in body else b""
+    return b"\n".join(_PROSE.findall(b"\n" + body)) if b" " in body else b""
 
 
 def is_misaligned(body: bytes) -> bool:

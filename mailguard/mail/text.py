@@ -176,7 +176,7 @@ def _add_attachment(draft: _Draft, part: Part, extract: Extract | None) -> None:
         draft.missed.add(part.number)
     else:
         draft.miss(part.number, *reasons)
-    draft.add(part.number, Where.ATTACHMENT, text)
+    draft.add(part.number, Where.ATTACHMENT, *show_hidden(text))
 
 
 def _owned(message: Message, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
@@ -217,7 +217,8 @@ def _without_repetition(segments: list[Segment]) -> tuple[Segment, ...]:
     kept = []
     for segment in segments:
         if segment.where in _BODY:
-            key = segment.where, "".join(segment.folded.text.split())
+            # Folding leaves no other white space.
+            key = segment.where, segment.folded.text.replace(" ", "").replace("\n", "")
             if key in shown:
                 continue
             shown.add(key)

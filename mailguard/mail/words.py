@@ -16,9 +16,10 @@ def unfold(value: bytes) -> str:
     """Make one line of a field's value, 8-bit bytes read, encoded words left as they are."""
     # Nearly all are ASCII; the check that they are is most of what reading a header costs.
     text = value.decode("ascii") if value.isascii() and b"\0" not in value else decode(value, "")
+    text = text.strip()
     if "\n" in text or "\r" in text:
-        text = text.replace("\r", "").replace("\n", "")
-    return text.strip()
+        return text.replace("\r", "").replace("\n", "")
+    return text
 
 
 def decode_header(value: str) -> str:

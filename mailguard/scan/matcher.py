@@ -38,6 +38,8 @@ _SPLIT: Mapping[Within, Callable[[str], Iterator[tuple[int, int]]]] = {
     Within.PARAGRAPH: paragraphs,
 }
 
+_Units = Mapping[Within, set[bytes]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Check:
@@ -52,6 +54,12 @@ class _Check:
     def has_all(self, ids: Set[int]) -> bool:
         """Whether all that the rule needs is among these patterns."""
         return self.all <= ids and not (self.any and self.any.isdisjoint(ids))
+
+    def earliest(self, ends: Mapping[int, int]) -> int:
+        """Where the first unit ends at the earliest that has all the rule needs, in a text with
+        these first matches of all of it."""
+        some = (ends[pattern] for pattern in self.any if pattern in ends)
+        return max(min(some, default=0), *(ends[pattern] for pattern in self.all), 0)
 
     def keys(self) -> list[int]:
         """Patterns of which one occurs wherever the rule can match."""
@@ -145,8 +153,9 @@ class Matcher:
             plain.append(text)
             others += readings
             found: set[Symbol] = set()
+            seen: _Units | None = {within: set() for within in _SPLIT} if readings else None
             for reading in (text, *readings):
-                for finding in self._find_in_text(reading, found):
+                for finding in self._find_in_text(reading, found, seen):
                     found.add(finding.symbol)
                     yield finding
         found = set()
@@ -195,11 +204,16 @@ class Matcher:
             signs[sign] = min(signs.get(sign, end), end)
         return signs
 
-    def _find_in_text(self, text: _Text, found: Set[Symbol]) -> Iterator[Finding]:
-        for within, split in _SPLIT.items():
+    def _find_in_text(
+        self, text: _Text, found: Set[Symbol], seen: _Units | None
+    ) -> Iterator[Finding]:
+        """Find in units of `text` that are not `seen`, in which there was nothing but what is
+        `found`, and add them to these."""
+        for within in _SPLIT:
             checks = [c for c in self._worth(text, within) if c.symbol not in found]
             if checks:
-                yield from self._find_in_units(text, split, checks)
+                units = seen[within] if seen else None
+                yield from self._find_in_units(text, within, checks, units)
 
     def _worth(self, text: _Text, within: Within) -> list[_Check]:
         """Return the checks of all rules that can match in the units of `text`, by name."""
@@ -208,22 +222,33 @@ class Matcher:
         return sorted((c for c in known if c.has_all(ids)), key=lambda c: c.symbol.name)
 
     def _find_in_units(
-        self, text: _Text, split: Callable[[str], Iterator[tuple[int, int]]], checks: list[_Check]
+        self, text: _Text, within: Within, checks: list[_Check], seen: set[bytes] | None
     ) -> Iterator[Finding]:
         found: list[tuple[_Check, list[Unit]]] = [(check, []) for check in checks]
         counting = found
-        for start, end in split(text.folded.text):
-            ends = self._needed.first_ends(text.encoded[start:end])
+        first = min(check.earliest(text.whole.ends) for check in checks)
+        new: set[bytes] = set()
+        for start, end in _SPLIT[within](text.folded.text):
+            if end < first:
+                continue
+            unit = text.encoded[start:end]
+            if seen is not None:
+                if unit in seen:
+                    continue
+                new.add(unit)
+            ends = self._needed.first_ends(unit)
             having_all = [(c, units) for c, units in counting if c.has_all(ends.keys())]
             if not having_all:
                 continue
-            excluding = self._excluding.first_ends(text.encoded[start:end])
+            excluding = self._excluding.first_ends(unit)
             for check, units in having_all:
                 if check.unless.isdisjoint(excluding):
                     units.append(Unit(start=start, end=end, ends=ends))
             counting = [(c, units) for c, units in counting if len(units) < COUNT_LIMIT]
             if not counting:
                 break
+        if seen is not None:
+            seen |= new
         for check, units in found:
             if units:
                 yield self._finding(check, len(units), [(text, unit) for unit in units])

@@ -58,6 +58,21 @@ def test_what_looks_alike_folds_alike(text: str, expected: str) -> None:
     assert expected == actual
 
 
+@given(ANY_TEXT)
+def test_a_text_folds_alike_however_many_kinds_of_characters_it_has(text: str) -> None:
+    many = "".join(map(chr, range(0x4E00, 0x4E80)))
+
+    actual = fold(f"{text}x{many}")
+
+    assert f"{fold(f'{text}x').text}{many}" == actual.text
+
+
+def test_a_capital_that_becomes_two_letters_is_folded() -> None:
+    actual = fold("\u01c4 \u00bd")
+
+    assert ("dz 1/2", [0, 0, 1, 2, 2, 2]) == (actual.text, [*(actual.origins or ())])
+
+
 def test_plain_text_needs_no_origins() -> None:
     text = "Dear All,\n\nthe trip is on Monday.\nBring a coat."
 

@@ -111,6 +111,21 @@ def shown(html: str) -> list[str]:
             ["b"],
             id="style of a class for media",
         ),
+        pytest.param(
+            "<style>.q{opacity:0}</style><a class=q href=1>x</a><a class=p>b</a><a class=q>y",
+            ["b"],
+            id="styled alike, leading elsewhere",
+        ),
+        pytest.param(
+            "<i style=color:white>x</i><div style=background:red><i style=color:white>b</i></div>",
+            ["b"],
+            id="styled alike in other looks",
+        ),
+        pytest.param(
+            "<b class=q style=top:0>b</b><style>.q{opacity:0}</style><b class=q style=top:0>x</b>",
+            ["b"],
+            id="styled alike before the sheet",
+        ),
         pytest.param("<b title=x>b</b><img alt=y>", ["b"], id="alt and title"),
         pytest.param("a<!-- x -->b", ["ab"], id="comment"),
         pytest.param("a<!--[if mso]>x<br><![endif]-->b", ["ab"], id="comment of Outlook's"),

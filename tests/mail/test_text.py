@@ -334,3 +334,13 @@ def test_a_view_cut_off_cuts_off_what_is_hidden() -> None:
     (segment,) = view(f"Content-Type: text/html\n\n{html}").segments
 
     assert ((0, VIEW_LIMIT),) == segment.hidden
+
+
+def test_an_attached_page_is_also_read_without_what_it_hides() -> None:
+    page = "Content-Disposition: attachment\nContent-Type: text/html\n\n"
+    (segment,) = view(f'{page}<p>st<i style="display:none">zz</i>ab</p>').segments
+
+    assert segment.where is Where.ATTACHMENT
+    assert "stzzab" in segment.folded.text
+    assert segment.shown is not None
+    assert "stab" in segment.shown.text

@@ -56,6 +56,17 @@ def test_a_disguised_word_is_found_and_shown_as_written(
     }
 
 
+@pytest.mark.parametrize(("within", "between"), [("sentence", " "), ("paragraph", "\n\n")])
+def test_what_is_disguised_counts_as_often_as_it_stands(
+    rule: BuildRule, segment: BuildSegment, within: str, between: str
+) -> None:
+    text = between.join(["I will go.", "I will huuuurt you."] * 2)
+
+    (finding,) = find([rule(within=within, needs=[WILL, HURT])], segment(f"hurt.{between}{text}"))
+
+    assert 2 == finding.count
+
+
 @pytest.mark.parametrize("within", ["sentence", "paragraph", "message"])
 def test_hidden_text_splits_no_word(rule: BuildRule, within: str) -> None:
     (finding,) = find([rule(within=within, needs=[WILL, HURT])], hiding("i will huxxrt", "xx"))
