@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mailguard import events
+from mailguard.service.supervise import Supervisor
 from mailguard.testing.service import wait_until
 
 PROGRAM = """
@@ -129,6 +131,50 @@ def test_a_process_that_dies_as_soon_as_it_is_ready_is_started_ever_later(folder
     assert process.wait(10) == 0
     born = sorted((folder / str(pid)).stat().st_mtime for pid in children(folder))
     assert born[-1] - born[0] > 2
+
+
+def test_the_pause_between_deaths_grows_to_a_minute_and_each_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = []
+    monkeypatch.setattr(events, "process_died", lambda _name, _status, s: pauses.append(s))
+    supervisor = Supervisor({"a": lambda _: 1}, grace_s=1, tell=print)
+    (member,) = supervisor._members
+
+    def die(lived_s: float) -> None:
+        member.pid, member.ready_at = 1, time.monotonic() - lived_s
+        supervisor._mourn(1, 1)
+
+    for lived_s in (*[0] * 11, 61, 0):
+        die(lived_s)
+
+    assert pauses[:3] == [0.2, 0.4, 0.8]
+    assert pauses[8:] == [51.2, 60, 60, 0.2, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("constant", "prelude"),
+    [
+        pytest.param(
+            "LAST_DELAY_AT_WORK_S = 0.2",
+            "import asyncio; asyncio.run(leash.once_done(asyncio.sleep)(0)); time.sleep(0.1)",
+            id="has done some of its work",
+        ),
+        pytest.param("STEADY_S = 0.1", "time.sleep(0.2)", id="has lived for long"),
+    ],
+)
+def test_a_process_that_was_at_work_is_started_again_soon(
+    folder: Path, constant: str, prelude: str
+) -> None:
+    begin = "(folder / str(os.getpid())).touch(); leash.tell_ready();"
+    before = f"from mailguard.service import supervise; supervise.{constant}"
+    process = start(folder, prelude=f"{begin} {prelude}; return 1", before=before)
+
+    # Both; otherwise the pauses alone would be 0.2 + 0.4 + 0.8 + 1.6 + 3.2 + 6.4 seconds.
+    wait_until(lambda: len(children(folder)) >= 14, 10)
+
+    process.terminate()
+    assert process.wait(10) == 0
 
 
 def test_a_process_that_cannot_be_started_is_tried_again_and_the_others_go_on(folder: Path) -> None:

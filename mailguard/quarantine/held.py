@@ -92,7 +92,6 @@ DECISIONS = frozenset({Act.RELEASE, Act.CONFIRM, Act.CLOSE})
 TRANSITIONS: Mapping[tuple[State, Act], State] = {
     (State.PENDING, Act.TAKE): State.HELD,
     (State.PENDING, Act.DELIVER): State.DELIVERED,
-    (State.PENDING, Act.BOUNCE): State.UNDELIVERABLE,
     (State.HELD, Act.RELEASE): State.RELEASING,
     (State.HELD, Act.CONFIRM): State.CONFIRMED,
     (State.DELIVERED, Act.CONFIRM): State.CONFIRMED,

@@ -21,13 +21,15 @@ from mailguard.service.leash import BEAT_S, Leash, read_beats
 from mailguard.service.notify import watchdog_s
 
 FIRST_DELAY_S = 0.2
-LAST_DELAY_S = 30.0
-"""Between starts of a process that keeps dying: quick for one crash, calm for a crash loop."""
+LAST_DELAY_S = 60.0
+"""Between starts of a process that keeps dying: quick for one crash, calm for a crash loop, twice
+as long each time. Who opens the log after a night of it can still read it."""
 
 LAST_DELAY_AT_WORK_S = 1.0
-"""The same for one that dies soon after it was ready: it does some of its work each time."""
+"""The same for one that had done some of its work: a client that comes again and again with a
+message that kills a relay must not keep all others waiting for a minute each time."""
 
-STEADY_S = BEAT_S
+STEADY_S = 60.0
 """A process that lived so long after it was ready is in no crash loop."""
 
 SILENCE_S = 60.0
@@ -49,6 +51,9 @@ class _Member:
     was_ready: bool = False
     ready_at: float = math.inf
     """By the monotonic clock; of the process that runs now."""
+
+    has_worked: bool = False
+    """It too."""
 
     delay: float = FIRST_DELAY_S
     due: float = 0.0
@@ -132,10 +137,12 @@ class Supervisor:
             if (member := members.get(beat.pid)) is None:
                 continue
             member.silent_s = 0.0
-            member.under_way = beat.under_way
+            if not beat.has_worked:
+                member.under_way = beat.under_way
             if beat.is_ready:
                 member.was_ready = True
                 member.ready_at = time.monotonic()
+            member.has_worked |= beat.has_worked
         if not self._is_ready and all(member.was_ready for member in self._members):
             self._is_ready = True
             self._tell("READY=1")
@@ -241,8 +248,9 @@ class Supervisor:
         if now - member.ready_at >= STEADY_S:
             # It was at work: this death is none of a crash loop.
             member.delay = FIRST_DELAY_S
-        if member.ready_at < math.inf:
+        if member.has_worked:
             member.delay = min(member.delay, LAST_DELAY_AT_WORK_S)
+        member.has_worked = False
         member.ready_at = math.inf
         member.due = now + member.delay
         metrics.process_ended(member.name)

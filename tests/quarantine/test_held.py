@@ -22,7 +22,6 @@ from mailguard.testing.quarantine import held_message
 ALLOWED = {
     ("pending", "take"): "held",
     ("pending", "deliver"): "delivered",
-    ("pending", "bounce"): "undeliverable",
     ("held", "release"): "releasing",
     ("held", "confirm"): "confirmed",
     ("delivered", "confirm"): "confirmed",
@@ -204,14 +203,14 @@ def test_what_is_undeliverable_cannot_be_confirmed_but_released_or_closed() -> N
 
 
 def test_a_bounce_is_remembered_and_says_where_a_refused_release_goes_back_to() -> None:
-    pending = held_message(states=[State.PENDING, State.HELD])
+    sending = held_message(states=[State.RELEASING, State.HELD])
     us = Decision(by="mailguard", at=NOON)
 
-    after = apply_to(pending, Act.BOUNCE, ["r0@elmpark.example"], us, reply="550 full")
+    after = apply_to(sending, Act.BOUNCE, ["r0@elmpark.example"], us, reply="550 full")
 
     assert [r.refusal for r in after.recipients] == [Act.BOUNCE, Act.REFUSE]
     assert (after.recipients[0].reply, after.is_undelivered) == ("550 full", True)
-    assert (after.is_bounced, pending.is_undelivered) == (False, False)
+    assert (after.is_bounced, sending.is_undelivered) == (False, False)
 
 
 def test_a_release_that_the_next_hop_refused_again_is_open_and_not_taken_for_a_closing() -> None:
