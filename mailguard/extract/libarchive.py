@@ -28,6 +28,7 @@ _CALLS: dict[str, tuple[object, ...]] = {
     "read_new": (_POINTER,),
     "read_free": (_INT, _POINTER),
     "read_add_passphrase": (_INT, _POINTER, ctypes.c_char_p),
+    "read_set_options": (_INT, _POINTER, ctypes.c_char_p),
     "read_open_memory": (_INT, _POINTER, ctypes.c_char_p, _SIZE),
     "read_next_header": (_INT, _POINTER, ctypes.POINTER(_POINTER)),
     "read_data": (ctypes.c_ssize_t, _POINTER, _POINTER, _SIZE),
@@ -106,6 +107,7 @@ def unpack(
     formats: tuple[str, ...],
     filters: tuple[str, ...] = (),
     password: str = "",
+    options: str = "",
 ) -> Iterator[Entry]:
     """Yield each entry of the archive; raises :class:`Unreadable` where it cannot go on."""
     archive = _Archive(data)
@@ -115,6 +117,8 @@ def unpack(
         getattr(_library, f"archive_read_support_filter_{name}")(archive.at)
     if password:
         _library.archive_read_add_passphrase(archive.at, password.encode())
+    if options:
+        _library.archive_read_set_options(archive.at, options.encode())
     with _utf8():
         status = _library.archive_read_open_memory(archive.at, data, len(data))
     while status >= _WARN:

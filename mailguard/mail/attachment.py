@@ -5,7 +5,8 @@ import hashlib
 from dataclasses import dataclass
 
 from mailguard.mail.charset import read_text
-from mailguard.mail.html import read_html
+from mailguard.mail.hidden import without_marks
+from mailguard.mail.html import read_page
 from mailguard.mail.message import Part
 
 
@@ -120,18 +121,25 @@ def needs_reader(part: Part, sniffed: str) -> bool:
 
 
 def read_attachment(part: Part, extract: Extract | None, limit: int) -> tuple[str, tuple[str, ...]]:
-    """Return the text of an attachment, and why it was not, or not wholly, read.
+    """Return the text of an attachment, and why it was not, or not wholly, read. Marks
+    (`mail.hidden`) are around what a page hides.
 
     Of a text file at most the first `limit` bytes are decoded; ``too_long`` says there were more.
     """
     if extract and extract.is_read:
-        return extract.text, extract.misses
+        return without_marks(extract.text), extract.misses
+    if not part.data:
+        # Wholly read, whatever it says it is.
+        return "", ()
     sniffed = extract.sniffed if extract else ""
     name = part.filename.lower().rstrip(". ")
     if _is_text(part.content_type) or _is_text(sniffed) or name.endswith(_TEXT_NAMES + _HTML_NAMES):
         text = read_text(part.data[:limit], part.charset)
         if {part.content_type, sniffed} & _HTML_TYPES or name.endswith(_HTML_NAMES):
-            text = "\n".join(read_html(text))
+            page = read_page(text)
+            text = "\n".join((page.marked, page.marked_quoted))
+        else:
+            text = without_marks(text)
         if _is_binary(part.data):
             return text, (_reason(part.content_type, sniffed),)
         return text, ("too_long",) if len(part.data) > limit else ()

@@ -204,3 +204,7 @@ def test_whatever_may_hold_more_needs_a_reader(
     content_type: str, filename: str, sniffed: str, data: bytes
 ) -> None:
     assert needs_reader(part(data, content_type, filename), sniffed)
+
+
+def test_an_empty_attachment_is_wholly_read() -> None:
+    assert ("", ()) == read_attachment(part(b"", "application/pdf", "a.pdf"), None, LIMIT)

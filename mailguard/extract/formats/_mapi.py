@@ -12,6 +12,9 @@ Properties = Mapping[int, str | bytes]
 STRING, UNICODE, BINARY, OBJECT = 0x1E, 0x1F, 0x102, 0x0D
 
 _SUBJECT, _BODY, _RTF, _HTML, _HEADER = 0x37, 0x1000, 0x1009, 0x1013, 0x7D
+_TOPIC, _REPORTED, _REPORT = 0x70, 0x49, 0x1001
+"""The subject without "Re:", the subject that a receipt is about, and what the receipt says."""
+
 _PEOPLE = (0xC1A, 0xC1F, 0x5D01, 0x42, 0x65, 0xE04, 0xE03, 0xE02, 0x3001, 0x3003, 0x39FE)
 _NAMED = 0x8000
 """From here on are the programs' own: the place of an appointment, categories, a task's owner."""
@@ -36,7 +39,14 @@ def read_message(properties: Properties) -> Iterator[Item]:
     people = [_text(properties, number) for number in _PEOPLE]
     if any(people):
         yield Text("header", "\n".join(dict.fromkeys(filter(None, people))))
-    for number, where in ((_SUBJECT, "subject"), (_BODY, ""), (_HEADER, "header")):
+    subjects = [_text(properties, number) for number in (_SUBJECT, _REPORTED, _TOPIC)]
+    if any(subjects):
+        # Mostly one of them ends in the other.
+        kept = [
+            one for one in subjects if not any(one != other and one in other for other in subjects)
+        ]
+        yield Text("subject", "\n".join(dict.fromkeys(filter(None, kept))))
+    for number, where in ((_BODY, ""), (_REPORT, ""), (_HEADER, "header")):
         if text := _text(properties, number):
             yield Text(where, text)
     if html := properties.get(_HTML):

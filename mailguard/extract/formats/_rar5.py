@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-_START = b"Rar!\x1a\x07\x01\x00"
+START = b"Rar!\x1a\x07\x01\x00"
 _FILE, _ENCRYPTION = 2, 1
 _HAS_EXTRA, _HAS_DATA = 1, 2
 _CHECKSUM = 4
@@ -13,21 +13,21 @@ BLOCKS = 10_000
 
 def encrypted_files(data: bytes) -> Iterator[bool]:
     """Yield for each file, in order, whether it takes a password; nothing for other archives."""
-    at = len(_START)
-    if not data.startswith(_START):
+    at = len(START)
+    if not data.startswith(START):
         return
     for _ in range(BLOCKS):
         if at + _CHECKSUM >= len(data):
             return
-        size, begin = _number(data, at + _CHECKSUM)
+        size, begin = read_number(data, at + _CHECKSUM)
         end = begin + size
-        kind, at = _number(data, begin)
-        flags, at = _number(data, at)
+        kind, at = read_number(data, begin)
+        flags, at = read_number(data, at)
         extra = content = 0
         if flags & _HAS_EXTRA:
-            extra, at = _number(data, at)
+            extra, at = read_number(data, at)
         if flags & _HAS_DATA:
-            content, at = _number(data, at)
+            content, at = read_number(data, at)
         if kind == _FILE:
             yield _ENCRYPTION in _records(data[max(begin, end - extra) : end])
         at = end + content
@@ -37,12 +37,12 @@ def _records(extra: bytes) -> Iterator[int]:
     """Yield the kinds of the records in a header's extra area."""
     at = 0
     while at < len(extra):
-        size, begin = _number(extra, at)
-        yield _number(extra, begin)[0]
+        size, begin = read_number(extra, at)
+        yield read_number(extra, begin)[0]
         at = begin + max(size, 1)
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
+def read_number(data: bytes, at: int) -> tuple[int, int]:
     """The number of variable length at `at`, and where it ends."""
     value = 0
     for shift in range(0, 70, 7):

@@ -4,17 +4,13 @@ from collections.abc import Iterator
 
 from mailguard.extract.item import About, Item, Member, Miss, Name
 
-DENSE = 100
-"""Bytes out for each byte in that no honest file needs; see :class:`mailguard.extract.found.Limits`
-for why."""
-
 
 class Room:
     """The bytes that may still come out of a file: counted on the stream, whatever headers say."""
 
-    def __init__(self, data: bytes, about: About) -> None:
+    def __init__(self, about: About) -> None:
         self.left = about.room
-        self._overrun = "bomb" if about.room >= DENSE * len(data) else "too_long"
+        self._beyond = about.beyond
 
     def take(self, name: str, content: bytes, reason: str, declared: str = "") -> Iterator[Item]:
         """Yield a file as far as it could be read, and why that is not all of it."""
@@ -24,4 +20,4 @@ class Room:
         else:
             yield Name(name)
         if reason:
-            yield Miss(self._overrun if reason == "too_long" else reason)
+            yield Miss(self._beyond if reason == "too_long" else reason)

@@ -8,7 +8,7 @@ ENTRIES = 5000
 """Entries of the directory that are looked at, folders included; five times what is opened."""
 
 LOCAL = b"PK\3\4"
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, DEFLATED_64 = 0, 8, 9
 SIZE_BEHIND = 0x8
 """Flag: sizes stand behind the file, not in front of it."""
 
@@ -54,6 +54,10 @@ class Entry:
     def is_encrypted(self) -> bool:
         """Whether it takes a password."""
         return bool(self.flags & _ENCRYPTED)
+
+    def extra_field(self, kind: int) -> bytes:
+        """The content of an extra field (§4.5), ``b""`` where there is none."""
+        return next((field for each, field in _fields(self.extra) if each == kind), b"")
 
     @property
     def begin(self) -> int:
@@ -189,11 +193,16 @@ def decode(name: bytes, flags: int) -> str:
 def _large(extra: bytes, *values: int) -> list[int]:
     """`values`, but those that do not fit in 32 bits from the extra field (§4.5.3)."""
     wide: Iterator[tuple[int]] = iter(())
+    for kind, field in _fields(extra):
+        if kind == 1:
+            wide = struct.iter_unpack("<Q", field[: len(field) & ~7])
+    return [next(wide, (value,))[0] if value == _IN_EXTRA else value for value in values]
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kind and content of each extra field."""
     at = 0
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, at)
-        if kind == 1:
-            field = extra[at + 4 : at + 4 + size]
-            wide = struct.iter_unpack("<Q", field[: len(field) & ~7])
+        yield kind, extra[at + 4 : at + 4 + size]
         at += 4 + size
-    return [next(wide, (value,))[0] if value == _IN_EXTRA else value for value in values]

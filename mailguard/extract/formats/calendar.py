@@ -47,10 +47,9 @@ def read(data: bytes, about: About) -> Iterator[Item]:
                 yield Member(f"{name.lower()} {files}", content)
         else:
             lines.append(_shown(name, parameters, value))
-    if lines:
-        yield Text("", "\n".join(lines))
-    else:
-        yield Text("", text)
+    # What is no property is shown by no calendar, but by whatever shows text.
+    lines += _LINE.sub("", text).split("\n")
+    yield Text("", "\n".join(filter(str.strip, lines)))
     if files > FILES:
         yield Miss("too_many_parts")
     if entries > 1:

@@ -49,7 +49,7 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     """Yield the file that is inside, and the name it had."""
     inside = _inside(about.name)
     yield from (Name(word) for word in _gzip_words(data[:_WORDS]) if word != inside)
-    room = Room(data, about)
+    room = Room(about)
     # Must: not by libarchive, which takes off layer after layer. One that unpacks to itself
     # (R. Cox, 2007) keeps it busy for as long as it is let.
     for start, opener in _OPENERS:

@@ -45,7 +45,7 @@ _FORKS = 18
 
 def read(data: bytes, about: About) -> Iterator[Item]:
     """Yield each file, and the text around them."""
-    room = Room(data, about)
+    room = Room(about)
     around: list[bytes] = []
     end = 0
     for number, begin in enumerate(_BEGIN.finditer(data)):

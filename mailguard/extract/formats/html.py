@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from mailguard.extract.item import About, Feature, Item, Miss, Text
 from mailguard.extract.office.data_uri import data_files
 from mailguard.mail.charset import read_text
+from mailguard.mail.hidden import show_hidden
 from mailguard.mail.html import read_page
 
 TYPES = frozenset(("text/html", "application/xhtml+xml", "application/hta"))
@@ -20,6 +21,20 @@ _SCRIPT = re.compile(r"<script\b[^<>]*+>([^<]*+(?:<(?!/script)[^<]*+)*+)", re.IG
 _ACTIVE = re.compile(r"<(?:object|embed|applet|iframe)\b|\bon(?:load|error|click)\s*=", re.I)
 
 
+def _as_shown(marked: str) -> str:
+    """The lines that have something hidden in them, without it: a word may be shown in pieces."""
+    lines = []
+    for line in marked.split("\n"):
+        text, hidden = show_hidden(line)
+        # Each range is as long as what it hides, and they are in order.
+        ends = [0, *(end for _, end in hidden)]
+        starts = [*(start for start, _ in hidden), len(text)]
+        shown = "".join(text[end:start] for end, start in zip(ends, starts, strict=True))
+        if hidden and shown.strip():
+            lines.append(shown)
+    return "\n".join(lines)
+
+
 def read(data: bytes, about: About) -> Iterator[Item]:
     """Yield the text, hidden or not, quotations and links apart; the files that are inside the
     page; and the scripts, which may write what is read."""
@@ -29,9 +44,12 @@ def read(data: bytes, about: About) -> Iterator[Item]:
         html = html[:LIMIT]
         yield Miss("too_long")
     page = read_page(html)
-    for where, text in (("", page.own), ("quoted", page.quoted)):
+    for where, marked in (("", page.marked), ("quoted", page.marked_quoted)):
+        text, hidden = show_hidden(marked)
         if text and not text.isspace():
             yield Text(where, text)
+        if hidden and (shown := _as_shown(marked)):
+            yield Text("as shown", shown)
     targets = [link.target for link in page.links if not link.target.startswith("data:")]
     if targets:
         yield Text("link", "\n".join(targets))

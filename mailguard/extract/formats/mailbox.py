@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from mailguard.extract.formats._wide import narrow
 from mailguard.extract.item import About, Item, Member
 
 TYPES = frozenset({"application/mbox", "application/x-mbox"})
@@ -16,6 +17,7 @@ _QUOTED_FROM = re.compile(rb"^>(?=>*From )", re.MULTILINE)
 
 def read(data: bytes, about: About) -> Iterator[Item]:
     """Yield each message as a file of its own; what stands before the first is one as well."""
+    data = narrow(data)
     begins = number = 0
     for line in _FROM_LINE.finditer(data):
         if not data[begins : line.start()].isspace() and line.start() > begins:

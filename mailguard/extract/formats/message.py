@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mailguard.extract.formats._wide import narrow
 from mailguard.extract.item import About, Item, Member, Miss, Name, Text
 from mailguard.mail.charset import read_text
 from mailguard.mail.message import Message, Part, parse
@@ -18,7 +19,8 @@ _BODIES = {"text/plain", "text/html"}
 
 def read(data: bytes, about: About) -> Iterator[Item]:
     """Yield people, subject, bodies (those of enclosed messages as well) and files."""
-    message = parse(_without_length(data))
+    letter, rest = _apart(narrow(data))
+    message = parse(letter)
     yield from _header(message)
     bodies = tuple(_as_body(part) for part in message.parts if _is_body(part))
     view = look(replace(message, parts=bodies))
@@ -32,15 +34,18 @@ def read(data: bytes, about: About) -> Iterator[Item]:
             yield Member(part.filename or _name(part), _content(part), part.content_type)
     for unread in view.unread:
         yield Miss(unread.reason)
+    if rest:
+        yield Text("properties", read_text(rest, ""))
 
 
-def _without_length(data: bytes) -> bytes:
-    """Apple's .emlx has the number of bytes of the message in front of it, and a list behind."""
+def _apart(data: bytes) -> tuple[bytes, bytes]:
+    """The message, and what is behind it: Apple's .emlx has the number of bytes of the message in
+    front of it, and a list behind."""
     line, _, rest = data.partition(b"\n")
     count = line.strip()
     if len(count) < 12 and count.isdigit():
-        return rest[: int(count)]
-    return data
+        return rest[: int(count)], rest[int(count) :]
+    return data, b""
 
 
 def _header(message: Message) -> Iterator[Item]:

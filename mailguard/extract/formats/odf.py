@@ -3,8 +3,10 @@
 import re
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 
-from mailguard.extract.item import About, Feature, Item, Member, Miss
+from mailguard.extract.item import About, Feature, Item, Member, Miss, Name
+from mailguard.extract.office.locked_odf import read_seals, unlock_odf
 from mailguard.extract.office.markup import Events, entities_of, read_any, root_of
 from mailguard.extract.office.opendoc import read_opendoc
 from mailguard.extract.office.package import FAULTS, CannotRead, Package, cut, guarded
@@ -27,6 +29,9 @@ _DOCUMENTS = {
 }
 _SKIPPED = frozenset(("manifest", "document-settings", "document-signatures"))
 _NOT_CONTENT = re.compile(r"^thumbnails/|^objectreplacements/|layout-cache$|^mimetype$|\.rdf$")
+_KNOWN = re.compile(r"^(?:mimetype|META-INF/.*|\w+\.xml|manifest\.rdf|encrypted-package)$|/$")
+"""Parts that every file has."""
+
 _SCRIPTS = re.compile(r"^(?:basic|scripts)/", re.IGNORECASE)
 
 SAMPLE = zipped(
@@ -48,7 +53,7 @@ def read(data: bytes, about: About) -> Iterator[Item]:
         yield from events.misses()
         return
     try:
-        package = Package(data, about.room)
+        package = Package(data, about)
     except CannotRead as error:
         yield Miss(error.reason)
         return
@@ -63,13 +68,28 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     for part in sorted(package.parts, key=_order):
         name = part.filename.lower()
         if name == "meta-inf/manifest.xml":
-            is_locked = is_locked or b"encryption-data" in b"".join(_some(package, part))
+            manifest = b"".join(_some(package, part))
+            is_locked = is_locked or b"encryption-data" in manifest
             if is_locked:
-                # What is in the clear beside it is no more than names.
-                yield Miss("encrypted")
+                yield from guarded(_read_locked(package, manifest, about))
                 return
         elif not _NOT_CONTENT.search(name):
             yield from guarded(_read_part(package, part, hidden_styles))
+
+
+def _read_locked(package: Package, manifest: bytes, about: About) -> Iterator[Item]:
+    """Open the file with a word of the message; of one that stays locked, the names are seen."""
+    seals = read_seals(Events(cut(manifest)))
+    parts = {part.filename: partial(package.read, part) for part in package.parts}
+    opened = unlock_odf(parts, seals, about.passwords, about.room)
+    if opened is None:
+        yield from (Name(name) for name in parts if not _KNOWN.search(name))
+        yield Miss("encrypted")
+        return
+    content, is_whole = opened
+    yield Member(about.name or "document", content)
+    if not is_whole:
+        yield Miss("encrypted")
 
 
 def _is_whole_locked(part: zipfile.ZipInfo) -> bool:

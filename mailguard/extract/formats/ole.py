@@ -11,7 +11,10 @@ from io import BytesIO
 import olefile
 
 from mailguard.extract.item import About, Feature, Item, Member, Miss, Name, Text
+from mailguard.extract.office.cipher import DEFAULT_PASSWORD, Work
 from mailguard.extract.office.doc import read_doc
+from mailguard.extract.office.locked_old import is_locked_ppt, unlock_doc, unlock_ppt, unlock_xls
+from mailguard.extract.office.locked_package import unlock_package
 from mailguard.extract.office.macro import read_macro
 from mailguard.extract.office.ppt import read_ppt
 from mailguard.extract.office.properties import read_properties
@@ -41,8 +44,12 @@ NAMES = (".doc", ".dot", ".xls", ".xlt", ".xla", ".ppt", ".pot", ".pps", ".ppa",
 STREAMS = 5000
 """Streams of one file. Each embedded object has five, each module of macros two."""
 
+_BARE = 2048
+"""Bytes of a file without streams: a head, a table and a directory of 512 bytes each."""
+
 _DOCUMENTS = frozenset(("worddocument", "workbook", "book", "powerpoint document"))
-_ENCRYPTED = frozenset(("encryptedpackage", "encryptioninfo", "encryptedsummary"))
+_PACKAGE, _INFO = "encryptedpackage", "encryptioninfo"
+_SUMMARY, _USER = "encryptedsummary", "Current User"
 _MAIL = "__properties_version1.0"
 _NATIVE = "\x01ole10native"
 _FILES = frozenset(("package", "contents"))
@@ -66,10 +73,15 @@ def read(data: bytes, about: About) -> Iterator[Item]:
         yield from read_raw(data, "")
         yield Miss("broken")
         return
+    if not paths and len(data) <= _BARE:
+        yield Feature("empty")
     names = {path[-1].lower() for path in paths}
-    if names & _ENCRYPTED:
-        yield Miss("encrypted")
+    if names & {_PACKAGE, _INFO}:
+        yield from _read_package(ole, about)
         return
+    if _SUMMARY in names:
+        # Title and author, under a password that opens the rest as well.
+        yield Miss("encrypted")
     if len(paths) > STREAMS:
         yield Miss("too_many_parts")
     folders = {folder.lower() for path in paths for folder in path[:-1]}
@@ -82,15 +94,29 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     )
     for path in paths[:STREAMS]:
         try:
-            yield from _read_stream(ole, path, about.room, is_known=is_known)
+            yield from _read_stream(ole, path, about, is_known=is_known)
         except _FAULTS:
             yield Miss("broken")
     if not is_known and _MAIL not in names:
         yield Miss("format")
 
 
+def _read_package(ole: olefile.OleFileIO, about: About) -> Iterator[Item]:
+    """A file of the newer kind that takes a password."""
+    content = None
+    try:
+        info, package = (_content(ole, [name]) for name in (_INFO, _PACKAGE))
+        content = unlock_package(info, package, (*about.passwords, DEFAULT_PASSWORD), Work())
+    except _FAULTS:
+        pass
+    if content is None:
+        yield Miss("encrypted")
+    else:
+        yield Member(about.name or "document", content)
+
+
 def _read_stream(
-    ole: olefile.OleFileIO, path: list[str], room: int, *, is_known: bool
+    ole: olefile.OleFileIO, path: list[str], about: About, *, is_known: bool
 ) -> Iterator[Item]:
     name = path[-1].lower()
     folder = path[:-1]
@@ -102,9 +128,9 @@ def _read_stream(
     elif name in _DOCUMENTS and folder:
         # An embedded document; its streams lie in a folder of their own.
         yield Feature("embedded")
-        yield from _read_document(ole, path, room)
+        yield from _read_document(ole, path, about)
     elif name in _DOCUMENTS:
-        yield from _read_document(ole, path, room)
+        yield from _read_document(ole, path, about)
     elif name == _NATIVE:
         yield Feature("embedded")
         yield from _read_native(_content(ole, path))
@@ -121,19 +147,29 @@ def _content(ole: olefile.OleFileIO, path: list[str]) -> bytes:
     return content
 
 
-def _read_document(ole: olefile.OleFileIO, path: list[str], room: int) -> Iterator[Item]:
+def _read_document(ole: olefile.OleFileIO, path: list[str], about: About) -> Iterator[Item]:
+    """Word, Excel or PowerPoint; one that takes a password if a word of the message is that."""
     stream = _content(ole, path)
     name = path[-1].lower()
+    words, work = (*about.passwords, DEFAULT_PASSWORD), Work()
     if name == "worddocument":
-        tables = [
+        first, second = (
             _content(ole, table) if ole.exists(table := [*path[:-1], which]) else b""
             for which in ("0Table", "1Table")
-        ]
-        yield from read_doc(stream, (tables[0], tables[1]))
+        )
+        opened = unlock_doc(stream, (first, second), words, work)
+        yield from read_doc(*(opened or (stream, (first, second))))
     elif name == "powerpoint document":
-        yield from read_ppt(stream, room)
+        user = [*path[:-1], _USER]
+        session = _content(ole, user) if ole.exists(user) else b""
+        plain = unlock_ppt(stream, session, words, work)
+        if not plain and is_locked_ppt(stream, session):
+            # Its records tell nothing, not even that they are encrypted.
+            yield Miss("encrypted")
+            return
+        yield from read_ppt(plain or stream, about.room)
     else:
-        yield from read_xls(stream)
+        yield from read_xls(unlock_xls(stream, words, work) or stream)
 
 
 def _read_file(name: str, content: bytes) -> Iterator[Item]:

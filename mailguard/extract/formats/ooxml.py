@@ -142,7 +142,7 @@ _Links = dict[str, dict[str, str]]
 def read(data: bytes, about: About) -> Iterator[Item]:
     """Yield all text, shown or hidden, and the files inside: pictures, embedded files, macros."""
     try:
-        package = Package(data, about.room)
+        package = Package(data, about)
     except CannotRead as error:
         yield Miss(error.reason)
         return

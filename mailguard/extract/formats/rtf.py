@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from mailguard.extract.formats._wide import narrow
 from mailguard.extract.item import About, Feature, Item, Member, Miss, Text
 from mailguard.extract.office.markup import Scribe
 
@@ -276,6 +277,7 @@ def _codec(name: str) -> str:
 
 def read(data: bytes, about: About) -> Iterator[Item]:
     """Yield the text, in the order of the file, and the objects and pictures inside."""
+    data = narrow(data)
     rtf = _Rtf()
     at = count = 0
     while token := _TOKEN.search(data, at):

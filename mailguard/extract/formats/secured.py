@@ -5,7 +5,8 @@ import zlib
 from collections.abc import Iterator
 
 from mailguard.extract.formats._room import Room
-from mailguard.extract.item import About, Item, Miss, Text
+from mailguard.extract.item import About, Feature, Item, Miss, Text
+from mailguard.extract.office.raw_text import read_raw
 from mailguard.mail.charset import read_text
 from mailguard.mail.transfer import decode_base64
 
@@ -48,6 +49,10 @@ def read(data: bytes, about: About) -> Iterator[Item]:
         return
     if pem := _PEM.search(data):
         data = decode_base64(pem[1])[0]
+    elif about.sniffed == "text/plain":
+        # Only called encrypted: whoever gets it reads it.
+        yield Miss("format")
+        return
     if data.startswith(bytes((_SEQUENCE,))):
         yield from _read_cms(data, about)
     elif (packet := _packet(data)) in _OPEN_PACKETS:
@@ -55,6 +60,10 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     elif packet not in _SILENT_PACKETS:
         # Also the files of programs that do nothing but encrypt.
         yield Miss("encrypted")
+    else:
+        # Whatever else is written there: the names of who a key belongs to.
+        yield from read_raw(data, "properties")
+        yield Feature("empty")
 
 
 def _packet(data: bytes) -> int:
@@ -80,9 +89,10 @@ def _read_cms(data: bytes, about: About) -> Iterator[Item]:
     _, at = _after(data, _enter(data, at, _SEQUENCE), _OID)
     if at == begin + length or data[at] != _CONTENT:
         # A signature of something else.
+        yield Feature("empty")
         return
     content, reason = _octets(data, _enter(data, at, _CONTENT)), ""
-    room = Room(data, about)
+    room = Room(about)
     if kind == _COMPRESSED:
         content = zlib.decompressobj().decompress(content, room.left + 1)
     if len(content) > room.left:

@@ -42,7 +42,9 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     elif found := _XML_STRING.findall(data):
         yield Text("target", "\n".join(decode(each, "utf-8") for each in found))
     else:
-        yield Text("target", "\n".join(_LINES.findall(read_text(data, ""))))
+        text = read_text(data, "")
+        yield Text("target", "\n".join(_LINES.findall(text)))
+        yield Text("", _LINES.sub("", text))
 
 
 def _read_link(data: bytes) -> Iterator[Item]:

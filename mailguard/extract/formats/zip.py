@@ -8,9 +8,11 @@ import zlib
 from collections.abc import Generator, Iterator
 from itertools import islice
 
+from mailguard.extract.formats._deflate64 import inflate64
 from mailguard.extract.formats._room import Room
 from mailguard.extract.formats._zip import (
     DEFLATED,
+    DEFLATED_64,
     ENTRIES,
     LOCAL,
     SIZE_BEHIND,
@@ -21,6 +23,13 @@ from mailguard.extract.formats._zip import (
     read_directory,
     read_local,
     with_sizes,
+)
+from mailguard.extract.formats._zip_crypt import (
+    AES,
+    CLASSIC,
+    decrypt,
+    method_of,
+    without_encryption,
 )
 from mailguard.extract.item import About, Feature, Item, Miss, Name, Text
 from mailguard.extract.libarchive import Unreadable, unpack
@@ -48,6 +57,9 @@ TRIALS = 2000
 _CHUNK = 1 << 16
 _NOTHING = 2
 """Bytes of the deflated stream of a folder, which some programs write."""
+
+_EMPTY = 22
+"""Bytes of an archive that says in its directory that it has no files (APPNOTE 4.3.16)."""
 
 SAMPLE = (
     b"PK\3\4\n\0\0\0\0\0\0\0!\0\x47\xdd\xdc\x79\2\0\0\0\2\0\0\0\1\0\0\0aok"
@@ -84,6 +96,8 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     if not directory:
         # Cut off, or no archive at all.
         yield Miss("broken")
+    elif not listed and not end:
+        yield Feature("empty") if len(data) <= _EMPTY else Miss("broken")
 
 
 class _Opener:
@@ -91,7 +105,7 @@ class _Opener:
 
     def __init__(self, data: bytes, about: About) -> None:
         self._data = data
-        self._room = Room(data, about)
+        self._room = Room(about)
         self._passwords = [word for word in about.passwords if "\0" not in word][:PASSWORDS]
         self._trials = TRIALS
         self._strays = ENTRIES
@@ -133,7 +147,7 @@ class _Opener:
             # Who goes by the other header gets another file.
             yield Miss("broken")
         if entry.is_encrypted or local.is_encrypted:
-            content, reason = self._decrypt(alone(entry, self._data[local.begin : end]))
+            content, reason = self._decrypt(entry, self._data[local.begin : end])
         elif entry.method == STORED:
             content, reason = self._data[local.begin : end], ""
             if len(content) > self._room.left:
@@ -143,6 +157,9 @@ class _Opener:
         elif entry.method == DEFLATED:
             content, reason, stop = self._inflate(local.begin)
             # Where it is broken, the header knows better where the next file may begin.
+            end = min(end, stop) if reason else stop
+        elif entry.method == DEFLATED_64:
+            content, reason, stop = inflate64(self._data, local.begin, self._room.left)
             end = min(end, stop) if reason else stop
         else:
             content, reason = self._unpack(alone(entry, self._data[local.begin : end]))
@@ -180,22 +197,42 @@ class _Opener:
             return b"".join(pieces), "broken", at
         return b"".join(pieces), "", at - len(stream.unused_data)
 
-    def _decrypt(self, archive: bytes) -> tuple[bytes, str]:
+    def _decrypt(self, entry: Entry, stream: bytes) -> tuple[bytes, str]:
         """Try the passwords, the one that was right last first."""
         for word in self._passwords:
             self._trials -= 1
             if self._trials < 0:
                 break
-            content, reason = self._unpack(archive, word)
-            if reason in ("", "too_long"):
+            if method_of(entry) in (STORED, DEFLATED):
+                content, reason = self._unpack(alone(entry, stream), word)
+            else:
+                content, reason = self._open(entry, stream, word)
+            if reason in ("", "too_long", "format"):
                 self._passwords.remove(word)
                 self._passwords.insert(0, word)
                 return content, reason
         return b"", "encrypted"
 
-    def _unpack(self, archive: bytes, password: str = "") -> tuple[bytes, str]:
+    def _open(self, entry: Entry, stream: bytes, word: str) -> tuple[bytes, str]:
+        """A file of another method with one password."""
+        packed = decrypt(entry, stream, word)
+        if packed is None:
+            return b"", "encrypted"
+        if method_of(entry) == DEFLATED_64:
+            content, reason, _ = inflate64(packed, 0, self._room.left)
+        else:
+            # AE-2 has no checksum but its seal, which has been checked.
+            is_sealed = entry.method == AES and not entry.crc
+            options = "zip:ignorecrc32" if is_sealed else ""
+            plain = alone(without_encryption(entry, packed), packed)
+            content, reason = self._unpack(plain, options=options)
+        is_cut = reason == "broken" and len(packed) == CLASSIC
+        return content, "too_long" if is_cut else reason
+
+    def _unpack(self, archive: bytes, password: str = "", options: str = "") -> tuple[bytes, str]:
         try:
-            entry = next(unpack(archive, ("zip",), password=password), None)
+            found = unpack(archive, ("zip",), password=password, options=options)
+            entry = next(found, None)
         except Unreadable as unreadable:
             return b"", unreadable.reason
         return entry.read(self._room.left) if entry else (b"", "broken")

@@ -8,7 +8,7 @@ from io import BytesIO
 
 from lxml import etree
 
-from mailguard.extract.item import Item, Miss
+from mailguard.extract.item import About, Item, Miss
 
 PIECE = 1 << 16
 
@@ -47,9 +47,9 @@ class CannotRead(Exception):
 class Package:
     """A zip file. Sizes in its headers are not believed."""
 
-    def __init__(self, data: bytes, room: int) -> None:
+    def __init__(self, data: bytes, about: About) -> None:
         """Raises CannotRead where it has too many entries, and one of FAULTS where it is none. All
-        parts together may have `room` bytes."""
+        parts together may have the room that there is."""
         # Each entry costs 600 bytes as soon as the directory is read.
         if data.count(ENTRY) > 5 * PARTS:
             raise CannotRead("too_many_parts")
@@ -57,8 +57,8 @@ class Package:
         entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
         self.parts = entries[:PARTS]
         self.is_cut = len(entries) > PARTS
-        self._room = min(OUT, room)
-        self._beyond = "too_long" if room >= OUT else "bomb"
+        self._room = min(OUT, about.room)
+        self._beyond = about.beyond if about.room < OUT else "too_long"
 
     def pieces(self, part: zipfile.ZipInfo) -> Iterator[bytes]:
         """The content of `part`; raises CannotRead at a cap, or one of FAULTS."""

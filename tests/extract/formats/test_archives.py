@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from mailguard.extract.cage import Cage
 from mailguard.extract.formats import archive, compressed
 from mailguard.extract.formats import zip as zip_format
-from mailguard.extract.found import Opened
+from mailguard.extract.found import Limits, Opened
 from mailguard.extract.item import About, Feature, Item, Member, Miss, Name, Text
 from mailguard.extract.reading import read_file
 
@@ -242,6 +242,12 @@ def test_every_format_is_read_in_the_cage(name: str, cage: Cage) -> None:
 
     assert MARKER.decode() in reading.text
     assert reading.misses == ()
+
+
+def test_a_volume_of_udf_alone_is_a_miss() -> None:
+    data = bytes(0x8001) + b"BEA01".ljust(2048, b"\0") + b"NSR02".ljust(2048, b"\0")
+
+    assert read_file(data, About(name="disc.iso")).misses == ("format",)
 
 
 def test_a_compressed_tar_in_a_zip_is_opened_to_its_letter() -> None:
@@ -474,6 +480,12 @@ def test_a_bomb_stays_inside_the_limits(name: str) -> None:
     assert {"bomb", "too_long"} & set(reading.misses)
     assert sum(each.size for each in inside) <= max(10 << 20, 100 * len(data))
     assert time.monotonic() - begun < 5
+
+
+def test_a_file_inside_that_stops_at_the_ratio_is_a_bomb() -> None:
+    data = zipped(*((f"{n}.zip", raw_zip(zeros(8) + os.urandom(60_000))) for n in range(2)))
+
+    assert "bomb" in read_file(data, About(name="x.zip"), Limits(ratio=90)).misses
 
 
 def test_an_archive_in_an_archive_and_so_on_ends() -> None:

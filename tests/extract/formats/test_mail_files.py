@@ -3,10 +3,8 @@
 import base64
 import binascii
 import email.message
-import itertools
 import struct
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,13 +15,12 @@ from mailguard.extract.cage import Cage
 from mailguard.extract.formats import encoded, finder, mailbox, message, outlook, secured, tnef
 from mailguard.extract.formats._mapi import unpress
 from mailguard.extract.found import Opened
-from mailguard.extract.item import About, Item, Member, Miss, Text
+from mailguard.extract.item import About, Feature, Item, Member, Miss, Text
 from mailguard.extract.reading import read_file
+from mailguard.testing.compound import Tree, compound
 
 MARKER = "Bring the pineapple."
 ROOM = About(room=10 << 20)
-
-Tree = Mapping[str, "bytes | Tree"]
 
 
 def texts(items: list[Item], where: str = "") -> str:
@@ -133,61 +130,6 @@ def test_what_stands_before_the_first_message_of_a_mailbox_is_read() -> None:
 
 
 # ---- Outlook -------------------------------------------------------------------------------------
-
-
-def compound(tree: Tree) -> bytes:
-    """A compound file (MS-CFB). Streams are padded with NULs, so that none is a short one."""
-    entries: list[tuple[str, int, list[int], bytes]] = []
-
-    def add(name: str, node: "bytes | Tree") -> int:
-        number = len(entries)
-        if isinstance(node, bytes):
-            entries.append((name, 2, [], node.ljust(4096, b"\0")))
-            return number
-        below: list[int] = []
-        entries.append((name, 5 if not number else 1, below, b""))
-        below += [add(key, value) for key, value in node.items()]
-        return number
-
-    add("Root Entry", tree)
-    none, end = 0xFFFFFFFF, 0xFFFFFFFE
-    after = {a: b for _, _, below, _ in entries for a, b in itertools.pairwise(below)}
-    directory, body, chains = b"", b"", []
-    count = -(-len(entries) // 4)
-    tables = 1
-    while tables * 128 < tables + count + sum(-(-len(e[3]) // 512) for e in entries):
-        tables += 1
-    at = tables + count
-    for number, (name, kind, below, content) in enumerate(entries):
-        wide = name.encode("utf-16-le") + b"\0\0"
-        sectors = -(-len(content) // 512)
-        directory += wide.ljust(64, b"\0") + struct.pack(
-            "<HBBIII36xIQ",
-            len(wide),
-            kind,
-            1,
-            none,
-            after.get(number, none),
-            below[0] if below else none,
-            at if sectors else end,
-            len(content),
-        )
-        chains += [*range(at + 1, at + sectors), end] if sectors else []
-        body += content.ljust(sectors * 512, b"\0")
-        at += sectors
-    table = [0xFFFFFFFD] * tables + [*range(tables + 1, tables + count), end] + chains
-    table += [none] * (tables * 128 - len(table))
-    head = (
-        bytes.fromhex("d0cf11e0a1b11ae1")
-        + bytes(16)
-        + struct.pack(
-            "<HHHHH6xIIIIIIIII", 0x3E, 3, 0xFFFE, 9, 6, 0, tables, tables, 0, 4096, end, 0, end, 0
-        )
-    )
-    head += struct.pack("<109I", *range(tables), *[none] * (109 - tables))
-    return (
-        head + struct.pack(f"<{len(table)}I", *table) + directory.ljust(count * 512, b"\0") + body
-    )
 
 
 def stream(number: int, value: "str | bytes") -> tuple[str, bytes]:
@@ -482,7 +424,7 @@ def test_signed_mail_is_known_by_its_content(key: Path) -> None:
 
 
 def test_a_signature_alone_has_no_content(key: Path) -> None:
-    assert list(secured.read(openssl(key, *SIGN, "-outform", "DER"), ROOM)) == []
+    assert list(secured.read(openssl(key, *SIGN, "-outform", "DER"), ROOM)) == [Feature("empty")]
 
 
 def test_what_is_encrypted_is_a_miss(key: Path) -> None:

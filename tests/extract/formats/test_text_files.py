@@ -111,6 +111,14 @@ def test_text_of_a_page_is_found(page: str, where: str) -> None:
     assert where in places(read(f"<html><body>{page}", "page.html"))
 
 
+def test_a_page_is_also_read_as_it_is_shown() -> None:
+    hidden = '<span style="display:none">zz</span>'
+    reading = read(f"<html><p>the ot{hidden}ter naps here</p><p>{hidden}</p><p>x</p>", "page.html")
+
+    assert places(reading) == {"as shown"}
+    assert "the otzzter naps here" in reading.text
+
+
 def test_a_page_with_a_script_is_active() -> None:
     assert "active" in read("<html><script>run()</script>", "page.html").features
 
