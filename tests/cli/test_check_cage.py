@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mailguard.cli.checks.cage import judge_trial
+from mailguard.cli.checks.cage import judge_sight, judge_trial
 from mailguard.extract.cage import Trial
 
 SOUND = Trial(seccomp=True, landlock=5, readers=("pdf", "zip"), failed=(), allowed=())
@@ -71,3 +71,11 @@ def test_the_cage_holds_for_who_is_not_root() -> None:
     if "ModuleNotFoundError" in done.stderr or "Permission" in done.stderr:
         pytest.skip("nobody may not read this checkout")
     assert done.stdout == "True () ()\n"
+
+
+def test_pictures_that_cannot_be_read_are_wrong() -> None:
+    result = judge_sight(replace(SOUND, blindness="the model for English is not installed"))
+
+    assert not result.ok and "the model for English" in result.what
+    assert "make install" in result.do
+    assert judge_sight(SOUND).ok

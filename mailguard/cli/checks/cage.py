@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from mailguard.cli.checks.result import Result, Scene
 from mailguard.extract.cage import Cage, Dead, Trial
+from mailguard.service.load import unpacking_of
 
 _KERNEL = (
     "Allow seccomp to this machine or container: MailGuard runs without it, but then a hostile "
@@ -14,9 +15,15 @@ _OLDER = "A kernel from 5.13 on with landlock among its security modules adds a 
 _LIBRARY = "Install what is missing, then restart MailGuard; `make install` names what it needs."
 
 
-async def check_cage(_scene: Scene) -> AsyncIterator[Result]:
+_PICTURES = (
+    "Run `make install` once more: it brings what is missing (docs/pictures.md). Or write "
+    "read = false under [pictures]."
+)
+
+
+async def check_cage(scene: Scene) -> AsyncIterator[Result]:
     """Try what an intruder would, in a process like those that read attachments."""
-    cage = Cage()
+    cage = Cage(unpacking_of(scene.config))
     try:
         trial = await asyncio.to_thread(cage.try_out)
     except Dead:
@@ -31,6 +38,8 @@ async def check_cage(_scene: Scene) -> AsyncIterator[Result]:
         await asyncio.to_thread(cage.close)
     for result in judge_trial(trial):
         yield result
+    if scene.config.pictures.read:
+        yield judge_sight(trial)
 
 
 def judge_trial(trial: Trial) -> tuple[Result, ...]:
@@ -51,3 +60,11 @@ def judge_trial(trial: Trial) -> tuple[Result, ...]:
         what = f"These kinds of files are not read: {'; '.join(trial.failed)}."
         return cage, Result(name="readers", ok=False, what=what, do=_LIBRARY)
     return cage, Result(name="readers", ok=True, what=f"Read are: {', '.join(trial.readers)}.")
+
+
+def judge_sight(trial: Trial) -> Result:
+    """What to say of a cage that was to read pictures."""
+    if trial.blindness:
+        what = f"pictures.read is true, but no picture is read: {trial.blindness}."
+        return Result(name="pictures", ok=False, what=what, do=_PICTURES)
+    return Result(name="pictures", ok=True, what="Words and codes in pictures are read.")

@@ -1,6 +1,6 @@
 """Pictures: how large they are, where they were taken, and the words that are stored with them.
 
-What they show is not read: every picture is a miss, ``image``.
+What they show is read only where that was asked for; otherwise every picture is a miss, ``image``.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from mailguard.extract.formats._exif import has_location, read_words
 from mailguard.extract.item import About, Feature, Item, Miss, Text
+from mailguard.extract.pictures.sight import show_file
 from mailguard.mail.charset import read_text
 
 TYPES = frozenset(
@@ -49,7 +50,11 @@ _TIFF = (b"II*\0", b"MM\0*")
 
 
 def read(data: bytes, about: About) -> Iterator[Item]:
-    """Yield size (``size:WIDTHxHEIGHT``), ``location``, and comments."""
+    """Yield size (``size:WIDTHxHEIGHT``), ``location``, comments, and words and codes in it."""
+    if about.sniffed.startswith("text/"):
+        # Only called a picture: whoever knows what it is reads it.
+        yield Miss("format")
+        return
     size = None
     exif = b""
     if data.startswith(_JPEG):
@@ -84,7 +89,7 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     if at >= 0:
         xmp = read_text(data[at : data.find(_XMP_END, at, at + WORDS)], "utf-8")
         yield Text("properties", "\n".join(filter(str.strip, _XMP_WORDS.findall(xmp))))
-    yield Miss("image")
+    yield from show_file(data, about.pictures)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -6,6 +6,7 @@ only where a dead process is an answer. Text is found whatever its colour or pla
 
 import ctypes
 import re
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -13,7 +14,10 @@ from typing import Any
 import pypdfium2.raw as pdfium
 
 from mailguard.extract.item import About, Feature, Item, Member, Miss, Name, Text
+from mailguard.extract.office.pdf_page import may_show, must_show
 from mailguard.extract.office.pdf_raw import lost_files, views
+from mailguard.extract.office.pdf_salvage import salvage
+from mailguard.extract.pictures.sight import show_page
 
 TYPES = frozenset(("application/pdf", "application/x-pdf"))
 NAMES = (".pdf", ".ai")
@@ -36,14 +40,6 @@ _PROPERTIES = ("Title", "Author", "Subject", "Keywords", "Creator", "Producer")
 _VALUES = ("Contents", "V", "DV", "TU", "RC", "Subj", "T")
 """ISO 32000 tables 164, 170 and 220: text, value, tip, rich text, subject, and who wrote it."""
 
-_PICTURE = pdfium.FPDF_PAGEOBJ_IMAGE
-_FORM = pdfium.FPDF_PAGEOBJ_FORM
-_MUCH = 0.25
-"""Of a page: more than a letterhead. What is written in such a picture may be all of the page."""
-
-_OBJECTS = 2000
-"""Objects of a page looked at in search of a picture."""
-
 _LOST = Miss("broken")
 """Stands for a file that has to be looked for otherwise."""
 
@@ -65,19 +61,34 @@ trailer<</Root 1 0 R/Size 6>>
 
 
 def read(data: bytes, about: About) -> Iterator[Item]:
-    """Yield the text of all pages, what hangs on them, and the files inside. A page that is only a
-    picture is a Miss."""
+    """Yield the text of all pages, what hangs on them, and the files inside. What a page shows
+    besides is read if that is asked for, else a Miss; of a file that PDFium does not open, or that
+    a process has died of, what is found without it."""
+    if about.is_again:
+        yield from salvage(data)
+        yield Miss("broken")
+        return
     pdfium.FPDF_InitLibrary()
     document, reason = _open(data, about.passwords)
     if document is None:
+        yield from salvage(data)
         yield Miss(reason)
         return
     try:
         lost = False
-        for item in _read_document(document, about.room):
+        has_text = False
+        is_empty = True
+        for item in _read_document(document, about):
             lost = lost or item is _LOST
+            has_text = has_text or (isinstance(item, Text) and item.where.startswith("page "))
+            is_empty = is_empty and isinstance(item, Feature)
             if item is not _LOST:
                 yield item
+        if not has_text:
+            lost_text = _lost_text(data)
+            yield from lost_text
+            if is_empty and not lost_text:
+                yield Feature("empty")
         if lost:
             yield from lost_files(data, about.room)
         seen = list(views(data))
@@ -87,6 +98,12 @@ def read(data: bytes, about: About) -> Iterator[Item]:
             yield Feature("launch")
     finally:
         pdfium.FPDF_CloseDocument(document)
+
+
+def _lost_text(data: bytes) -> list[Item]:
+    """Text of pages that PDFium shows empty: other readers make other sense of what is damaged."""
+    texts = [each for each in salvage(data) if isinstance(each, Text) and each.where == "page"]
+    return [*texts, Miss("broken")] if texts else []
 
 
 def _open(data: bytes, passwords: tuple[str, ...]) -> tuple[Any, str]:
@@ -102,12 +119,13 @@ def _open(data: bytes, passwords: tuple[str, ...]) -> tuple[Any, str]:
     return None, "encrypted"
 
 
-def _read_document(document: Any, room: int) -> Iterator[Item]:
+def _read_document(document: Any, about: About) -> Iterator[Item]:
     for key in _PROPERTIES:
         value = _string(partial(pdfium.FPDF_GetMetaText, document, key.encode()))
         if value:
             yield Text("properties", value)
     yield from _read_bookmarks(document)
+    pictures_end = time.process_time() + about.pictures
     count = pdfium.FPDF_GetPageCount(document)
     if count > PAGES:
         yield Miss("too_long")
@@ -117,10 +135,10 @@ def _read_document(document: Any, room: int) -> Iterator[Item]:
             yield Miss("broken")
             continue
         try:
-            yield from _read_page(document, page, number + 1, room)
+            yield from _read_page(document, page, number + 1, pictures_end, about)
         finally:
             pdfium.FPDF_ClosePage(page)
-    yield from _read_files(document, room)
+    yield from _read_files(document, about.room)
     if pdfium.FPDF_GetFormType(document) in (
         pdfium.FORMTYPE_XFA_FULL,
         pdfium.FORMTYPE_XFA_FOREGROUND,
@@ -128,7 +146,9 @@ def _read_document(document: Any, room: int) -> Iterator[Item]:
         yield from _read_xfa(document)
 
 
-def _read_page(document: Any, page: Any, number: int, room: int) -> Iterator[Item]:
+def _read_page(
+    document: Any, page: Any, number: int, pictures_end: float, about: About
+) -> Iterator[Item]:
     text_page = pdfium.FPDFText_LoadPage(page)
     if not text_page:
         yield Miss("broken")
@@ -137,15 +157,40 @@ def _read_page(document: Any, page: Any, number: int, room: int) -> Iterator[Ite
         text, is_cut = _page_text(text_page)
     finally:
         pdfium.FPDFText_ClosePage(text_page)
-    if text and not text.isspace():
+    has_text = bool(text) and not text.isspace()
+    if has_text:
         yield Text(f"page {number}", text)
-        if _has_picture(page, share=_MUCH):
-            yield Miss("image")
-    elif _has_picture(page):
-        yield Miss("image")
     if is_cut:
         yield Miss("too_long")
-    yield from _read_annotations(document, page, room)
+    yield from _read_annotations(document, page, about.room)
+    # Behind all else: it may take away what was read.
+    if about.pictures > 0 and may_show(page, has_text=has_text):
+        yield from show_page(page, number, pictures_end, has_text=has_text)
+    elif must_show(page, has_text=has_text):
+        yield Miss("image")
+    # Last: it changes the page.
+    yield from _read_shown(document, page, number, text)
+
+
+def _read_shown(document: Any, page: Any, number: int, text: str) -> Iterator[Item]:
+    """What stamps, buttons and lists show of themselves: it need not be any of their values."""
+    if pdfium.FPDFPage_GetAnnotCount(page) <= 0:
+        return
+    if pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) != pdfium.FLATTEN_SUCCESS:
+        return
+    flat = pdfium.FPDF_LoadPage(document, number - 1)
+    text_page = pdfium.FPDFText_LoadPage(flat) if flat else None
+    if text_page:
+        shown, _ = _page_text(text_page)
+        pdfium.FPDFText_ClosePage(text_page)
+        known = set(text.split("\n"))
+        lines = [line for line in shown.split("\n") if line.strip() and line not in known]
+        if lines:
+            yield Text("comment", "\n".join(lines))
+    if flat:
+        if not must_show(page, has_text=True) and must_show(flat, has_text=True):
+            yield Miss("image")
+        pdfium.FPDF_ClosePage(flat)
 
 
 def _page_text(text_page: Any) -> tuple[str, bool]:
@@ -159,22 +204,6 @@ def _page_text(text_page: Any) -> tuple[str, bool]:
     # U+FFFE and U+0002 stand for a hyphen at the end of a line.
     text = re.sub("[\ufffe\x02](?:\r\n|\n)?", "", text)
     return text.replace("\r\n", "\n").replace("\0", ""), count > CHARACTERS
-
-
-def _has_picture(page: Any, *, share: float = 0) -> bool:
-    """Whether a picture takes more than `share` of the page; without, also what may hold one."""
-    size = pdfium.FPDF_GetPageWidthF(page) * pdfium.FPDF_GetPageHeightF(page)
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    for index in range(min(pdfium.FPDFPage_CountObjects(page), _OBJECTS)):
-        thing = pdfium.FPDFPage_GetObject(page, index)
-        kind = pdfium.FPDFPageObj_GetType(thing)
-        if not share and kind in (_PICTURE, _FORM):
-            return True
-        if kind == _PICTURE and pdfium.FPDFPageObj_GetBounds(thing, left, bottom, right, top):
-            area = abs((right.value - left.value) * (top.value - bottom.value))
-            if area > share * size:
-                return True
-    return False
 
 
 def _read_annotations(document: Any, page: Any, room: int) -> Iterator[Item]:

@@ -189,3 +189,53 @@ def deflated_twice() -> bytes:
     twice = zlib.compress(once, 9).decode("latin-1")
     filters = "/Filter[/FlateDecode/FlateDecode]"
     return document(PAGE.format("", "/Contents 4 0 R"), stream(twice, filters))
+
+
+def damaged(how: str) -> bytes:
+    data = written("")
+    match how:
+        case "no tree of pages":
+            return data.replace(b"/Pages", b"/Seite")
+        case "cut off":
+            return data[: data.index(b"trailer")].replace(b"/Catalog", b"/Katalog")
+        case _:
+            return b"\0" * 2000 + data.replace(b"trailer", b"trxxler").replace(b"/Root", b"/Toor")
+
+
+@pytest.mark.parametrize("how", ["no tree of pages", "cut off", "neither trailer nor root"])
+def test_text_of_a_file_that_pdfium_refuses_is_found_and_is_a_miss(how: str) -> None:
+    reading = read(damaged(how))
+
+    assert MARKER in reading.text
+    assert reading.misses == ("broken",)
+
+
+def test_letters_are_read_by_the_table_of_their_font() -> None:
+    table = (
+        "1 begincodespacerange <00> <FF> endcodespacerange 2 beginbfchar <01> <006F> <02> <0074> "
+    )
+    table += "endbfchar 1 beginbfrange <03> <04> <0065> endbfrange"
+    font = "<</Type/Font/Subtype/Type1/BaseFont/X/ToUnicode 6 0 R>>"
+    page = PAGE.format(FONT, "/Contents 4 0 R").replace("/Type/Page/", "/Type/Xage/")
+    content = stream("BT /F 9 Tf [<010202>-20<03>] TJ ET")
+    data = document(page, content, font, stream(table)).replace(b"/Pages/Kids", b"/Seite/Kids")
+
+    assert "otte" in read(data).text
+
+
+def test_what_a_process_died_of_is_read_again_without_it(cage: Cage) -> None:
+    dying = calling_itself().replace(
+        b"trailer",
+        b"7 0 obj<</Length 60>>stream\nBT (%b) Tj ET\nendstream endobj\ntrailer" % MARKER.encode(),
+    )
+
+    reading = cage.read(dying, About(name="a.pdf"), 1.0)
+
+    assert MARKER in reading.text
+    assert set(reading.misses) & {"killed", "timeout", "too_long"}
+
+
+def test_an_empty_page_is_read() -> None:
+    reading = read(document(PAGE.format("", "")))
+
+    assert (reading.text, reading.misses) == ("", ())
