@@ -290,6 +290,18 @@ def scan_worker_died(queue_id: str, reason: str) -> None:
     _log.error("scan_worker_died", queue_id=queue_id, reason=reason)
 
 
+def judging_started(seccomp: bool, landlock: int) -> None:
+    """A judging process is ready, and these walls hold what reads attachments for it; `landlock` is
+    the version of the kernel's, 0 for none."""
+    tell = _log.info if seccomp else _log.warning
+    tell("judging_started", seccomp=seccomp, landlock=landlock)
+
+
+def judging_unavailable(process: str) -> None:
+    """A judging process, or the cage below it, does not start: what needs it is deferred."""
+    _log.error("judging_unavailable", process=process)
+
+
 def caged_reader_died(queue_id: str, reason: str) -> None:
     """A process that read an attachment was killed or died; the part got an `unscanned` finding."""
     metrics.caged_reader_died(reason)

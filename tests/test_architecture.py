@@ -26,6 +26,9 @@ LONGEST = 450
 
 CATCH_ALL = {
     "mailguard/extract/judging.py: judge": "an engine's failure is a finding, never a pass",
+    "mailguard/extract/pool.py: _read": "a process in the middle of an answer is never asked again",
+    "mailguard/extract/pictures/frames.py: frames": "a decoder that breaks leaves a miss",
+    "mailguard/extract/pictures/frames.py: _forgiven": "what it showed until then is read",
     "mailguard/extract/reading.py: _items": "a reader that breaks is a finding, never a pass",
     "mailguard/flow/advise.py: advise": "every fault is answered 451",
     "mailguard/flow/receive.py: receive": "every fault is answered 451",

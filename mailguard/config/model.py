@@ -197,6 +197,14 @@ class LimitsSection(Section):
     """Files read inside one attachment."""
 
 
+class PicturesSection(Section):
+    """What pictures show. Reading it needs more packages and more time; docs/pictures.md."""
+
+    read: bool = False
+    """Read words and codes (QR) in attached pictures, in those inside documents and on scanned
+    pages; otherwise each counts as unread (`image`)."""
+
+
 class RetentionSection(Section):
     """For how many days decided messages keep their content. What nobody has reviewed is never
     deleted."""
@@ -293,6 +301,7 @@ class Config(Section):
     storage: StorageSection = StorageSection()
     relay: RelaySection = RelaySection()
     limits: LimitsSection = LimitsSection()
+    pictures: PicturesSection = PicturesSection()
     retention: RetentionSection = RetentionSection()
     digest: DigestSection = DigestSection()
     mail: MailSection = MailSection()

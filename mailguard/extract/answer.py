@@ -52,7 +52,7 @@ def _read(row: object) -> Found:
         # bool is an int, and no size.
         if type(value) is not wanted:
             raise ValueError("wrong type")
-    if kind is Missed and values[1] not in REASONS:
-        # Its words may come from the file.
-        values[1] = "engine"
+    if kind is Missed and values[1] not in REASONS - {"engine"}:
+        # Its words may come from the file; and that the machine was at fault, it cannot know.
+        values[1] = "killed"
     return kind(**{key: value for (key, _), value in zip(keys, values, strict=True)})

@@ -1,19 +1,24 @@
 """The processes of the cage as seen from outside: how they are made, asked and ended."""
 
+import contextlib
 import json
 import socket
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from mailguard.extract.answer import found_from_json
+from mailguard.extract.cage_lock import Walls
 from mailguard.extract.found import Found, Limits
-from mailguard.extract.frames import ANSWER_LIMIT, COMMAND, FORK, KILL, LENGTH
+from mailguard.extract.frames import ANSWER_LIMIT, COMMAND, FORK, KILL, LENGTH, PICTURES
 from mailguard.extract.item import About
+from mailguard.extract.patience import Patience
+
+GRACE_S = 1.0
+"""After its own time, which it keeps itself, a reader has this long to say what it has."""
 
 START_S = 20.0
 """For the first process to load every library, on a machine that has other things to do."""
@@ -30,13 +35,14 @@ class Dead(Exception):
 class Zygote:
     """The process that :mod:`mailguard.extract.cage_zygote` is."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, reads_pictures: bool = False) -> None:
         self._seconds = seconds
+        arguments = [PICTURES] if reads_pictures else []
         self._control, theirs = socket.socketpair()
         self._control.settimeout(START_S)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "mailguard.extract.cage_zygote"],
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-I", "-m", "mailguard.extract.cage_zygote", *arguments],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -81,6 +87,12 @@ class Child:
         self._sock = sock
         self._room = ANSWER_LIMIT
         self._hello: dict[str, Any] | None = None
+        self._patience: Patience | None = None
+
+    @property
+    def used(self) -> float:
+        """Seconds of processor time that the last file has taken."""
+        return self._patience.used if self._patience else 0.0
 
     @property
     def hello(self) -> dict[str, Any]:
@@ -88,28 +100,37 @@ class Child:
         assert self._hello is not None
         return self._hello
 
+    @property
+    def walls(self) -> Walls:
+        """What holds it."""
+        return Walls(seccomp=self.hello["seccomp"] is True, landlock=int(self.hello["landlock"]))
+
     def read(self, data: bytes, about: About, limits: Limits, deadline: float) -> Iterator[Found]:
-        """Yield what it finds. Raises Dead."""
+        """Yield what it finds until its processor time is over, or the `deadline` by the clock.
+
+        Raises Dead: for ``engine`` where the machine left it no time.
+        """
         self.is_used = True
-        self._greet()
+        self.greet()
+        self._patience = Patience(self.pid, limits.seconds + GRACE_S, deadline + GRACE_S)
         request = {"what": "read", "about": asdict(about), "limits": asdict(limits)}
-        self._send(json.dumps(request).encode(), deadline)
-        self._send(data, deadline)
+        self._send(json.dumps(request).encode())
+        self._send(data)
         self._room = ANSWER_LIMIT
-        while answer := self._receive(deadline):
+        while answer := self._receive():
             try:
                 yield from found_from_json(answer)
             except ValueError:
                 raise Dead("killed") from None
 
-    def try_out(self, deadline: float) -> Iterator[tuple[str, bool]]:
+    def try_out(self) -> Iterator[tuple[str, bool]]:
         """Yield what it tried, and whether that worked. Raises Dead."""
         self.is_used = True
-        self._greet()
-        self._send(json.dumps({"what": "try"}).encode(), deadline)
+        self.greet()
+        self._send(json.dumps({"what": "try"}).encode())
         while True:
             try:
-                answer = self._receive(deadline)
+                answer = self._receive()
             except Dead:
                 # It became another program, so it no longer answers.
                 yield "exec", True
@@ -122,7 +143,7 @@ class Child:
     def is_alive(self) -> bool:
         """Whether it has started, and not ended since: it has seen no file so far. Never raises."""
         try:
-            self._greet()
+            self.greet()
             self._sock.setblocking(False)
             return bool(self._sock.recv(1, socket.MSG_PEEK))
         except BlockingIOError:
@@ -130,50 +151,53 @@ class Child:
         except (Dead, OSError, ValueError):
             return False
 
+    def greet(self) -> None:
+        """Wait until it is locked, and says what holds it. Raises Dead."""
+        if self._hello is None:
+            self._hello = json.loads(self._receive())
+
     def close(self) -> None:
         """Talk to it no more."""
         self._sock.close()
 
-    def _greet(self) -> None:
-        if self._hello is None:
-            self._hello = json.loads(self._receive(time.monotonic() + START_S))
+    def _send(self, body: bytes) -> None:
+        for part in (LENGTH.pack(len(body)), body):
+            left = memoryview(part)
+            while left:
+                with self._waiting():
+                    left = left[self._sock.send(left) :]
 
-    def _send(self, body: bytes, deadline: float) -> None:
-        try:
-            self._wait_until(deadline)
-            self._sock.sendall(LENGTH.pack(len(body)))
-            self._sock.sendall(body)
-        except TimeoutError:
-            raise Dead("timeout") from None
-        except OSError:
-            raise Dead("killed") from None
-
-    def _wait_until(self, deadline: float) -> None:
-        """Let the next call on the socket wait so long. Raises TimeoutError when it is over."""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
-
-    def _receive(self, deadline: float) -> bytes:
-        (length,) = LENGTH.unpack(self._exactly(LENGTH.size, deadline))
+    def _receive(self) -> bytes:
+        (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
         self._room -= length + LENGTH.size
         if self._room < 0:
             raise Dead("too_long")
-        return self._exactly(length, deadline)
+        return self._exactly(length)
 
-    def _exactly(self, size: int, deadline: float) -> bytes:
+    def _exactly(self, size: int) -> bytes:
         body = bytearray()
         while len(body) < size:
-            try:
-                # Must: at every piece, or who sends one byte at a time has no deadline.
-                self._wait_until(deadline)
+            with self._waiting():
                 piece = self._sock.recv(min(size - len(body), 1 << 20))
-            except TimeoutError:
-                raise Dead("timeout") from None
-            except OSError:
-                raise Dead("killed") from None
-            if not piece:
-                raise Dead("killed")
-            body += piece
+                if not piece:
+                    raise Dead("killed")
+                body += piece
         return bytes(body)
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Let one call on the socket wait as long as there is patience. Raises Dead when there is
+        none; the call that only waited in vain is to be made again."""
+        # Must: at every piece, or who sends one byte at a time has no end.
+        left = self._patience.left if self._patience else START_S
+        if not left:
+            assert self._patience is not None
+            raise Dead("timeout" if self._patience.is_to_blame else "engine")
+        self._sock.settimeout(left)
+        try:
+            yield
+        except TimeoutError:
+            if self._patience is None:
+                raise Dead("engine") from None
+        except OSError:
+            raise Dead("killed") from None

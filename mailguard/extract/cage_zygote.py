@@ -1,7 +1,8 @@
 """The process from which caged readers are forked.
 
 Started fresh, it knows no configuration, key, database or rule, and sees no message. It loads
-every format reader, lets each read its sample, and then forks a child for whoever asks on standard
+every format reader, and the engines for pictures where its command line says ``pictures``, lets
+each read its sample, and then forks a child for whoever asks on standard
 input, which is a socket. The child locks itself (:mod:`mailguard.extract.cage_lock`) before it is
 given anything to read.
 """
@@ -15,7 +16,9 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from encodings.aliases import aliases
 from pathlib import Path
 from typing import BinaryIO
@@ -24,8 +27,9 @@ from mailguard.extract.answer import found_to_json
 from mailguard.extract.cage_lock import Walls, lock
 from mailguard.extract.format import FORMATS
 from mailguard.extract.found import Found, Limits, Opened, Piece
-from mailguard.extract.frames import COMMAND, FORK, read_frame, write_frame
+from mailguard.extract.frames import COMMAND, FORK, PICTURES, read_frame, write_frame
 from mailguard.extract.item import About
+from mailguard.extract.pictures.sight import warm_sight
 from mailguard.extract.reading import read_file, walk
 
 BATCH = 64
@@ -40,11 +44,15 @@ def main() -> int:
         os.dup2(silent, standard)
     os.close(silent)
     _warm()
+    blindness = warm_sight() if sys.argv[1:] == [PICTURES] else ""
+    # What is there by now is shared with all children for as long as nobody touches it.
+    gc.collect()
+    gc.freeze()
     children: set[int] = set()
     while len(command := control.recv(COMMAND.size, socket.MSG_WAITALL)) == COMMAND.size:
         what, child, seconds = COMMAND.unpack(command)
         if what == FORK:
-            children.add(_fork(control, seconds))
+            children.add(_fork(control, seconds, blindness))
         else:
             control.sendall(struct.pack(">i", _kill(child) if child in children else 0))
             children.discard(child)
@@ -64,19 +72,16 @@ def _warm() -> None:
             ending = form.endings[0] if form.endings else ""
             read_file(form.sample, About(name=f"sample{ending}"))
     read_file(b"sample", About(name="sample"))
-    gc.collect()
-    # What is there by now is shared with all children for as long as nobody touches it.
-    gc.freeze()
 
 
-def _fork(control: socket.socket, seconds: float) -> int:
+def _fork(control: socket.socket, seconds: float, blindness: str) -> int:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         try:
             control.close()
             ours.close()
-            _serve(theirs, seconds)
+            _serve(theirs, seconds, blindness)
         finally:
             # Must: the child never returns into the parent's code.
             os._exit(0)
@@ -94,13 +99,13 @@ def _kill(child: int) -> int:
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
 
-def _serve(sock: socket.socket, seconds: float) -> None:
+def _serve(sock: socket.socket, seconds: float, blindness: str) -> None:
     """The life of a child: give everything up, say so, and answer requests."""
     # Must: a socket object asks the system for more than reading and writing.
     descriptor = sock.detach()
     requests, answers = os.fdopen(descriptor, "rb"), os.fdopen(descriptor, "wb", closefd=False)
     walls = lock(seconds)
-    write_frame(answers, _hello(walls))
+    write_frame(answers, _hello(walls, blindness))
     while (asked := read_frame(requests)) is not None:
         request = json.loads(asked)
         if request["what"] == "try":
@@ -110,16 +115,19 @@ def _serve(sock: socket.socket, seconds: float) -> None:
         if data is None:
             return
         about = About(**{**request["about"], "passwords": tuple(request["about"]["passwords"])})
-        _answer(answers, walk(data, about, Limits(**request["limits"])))
+        limits = Limits(**request["limits"])
+        limits = replace(limits, pictures=limits.pictures - time.process_time())
+        _answer(answers, walk(data, about, limits))
 
 
-def _hello(walls: Walls) -> bytes:
+def _hello(walls: Walls, blindness: str) -> bytes:
     return json.dumps(
         {
             "seccomp": walls.seccomp,
             "landlock": walls.landlock,
             "readers": [form.name for form in FORMATS.readers],
             "failed": list(FORMATS.failed),
+            "blindness": blindness,
         }
     ).encode()
 

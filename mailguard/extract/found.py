@@ -49,7 +49,12 @@ class Limits:
     """Characters of text: as many as a view takes."""
 
     seconds: float = 10.0
-    """Of reading, after which what is there is the answer."""
+    """Of processor time, after which what is there is the answer."""
+
+    pictures: float = 0.0
+    """Seconds of processor time that a caged process, which reads all files of a message, has used
+    when it stops reading what pictures show; 0: it never begins. Less than `seconds`, so that what
+    is no picture is read whatever there is to see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,9 @@ processor time a new one has."""
 
 FORK, KILL = b"F", b"K"
 
+PICTURES = "pictures"
+"""Argument of that process: it is to load what reads pictures."""
+
 ANSWER_LIMIT = 20 << 20
 """Bytes of a worker's answer. A report of capped findings stays below 1 MB, and a view's text below
 9 MB; a worker that a hostile file has taken over could send anything."""

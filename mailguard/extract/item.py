@@ -21,7 +21,16 @@ class About:
 
     room: int = 64 << 20
     """Bytes that are still taken of what is inside. Who unpacks stops there, and says so by
-    ``Miss("bomb")`` or ``Miss("too_long")``."""
+    ``Miss(beyond)``."""
+
+    beyond: str = "too_long"
+    """Why no more than `room` is taken: ``too_long``, or ``bomb`` where it is the ratio."""
+
+    pictures: float = 0.0
+    """Seconds of processor time for reading what pictures in it show; 0: they are not read."""
+
+    is_again: bool = False
+    """Whether a process has died of the file already: what may have killed it is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,8 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """What the file is or does besides showing text, e.g. ``macros``, ``hidden``, ``rows:240``."""
+    """What the file is or does besides showing text, e.g. ``macros``, ``hidden``, ``rows:240``.
+    ``empty`` vouches for a file with nothing in it; of any other some text or miss is expected."""
 
     word: str
 

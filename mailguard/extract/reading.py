@@ -20,6 +20,11 @@ ITEMS = 200_000
 UNKNOWN = {"", "application/octet-stream", "text/plain"}
 """Types by content that say next to nothing; here the name counts first."""
 
+EMPTY = "empty"
+"""The feature of a file in which there is nothing to read, as its reader knows for sure."""
+
+_BLANK = b"\0 \t\r\n"
+
 _MADE_OF_ZIP = ("application/vnd.openxmlformats", "application/vnd.oasis", "application/epub")
 
 _REASONS = {"image": "image", "audio": "audio", "video": "video"}
@@ -56,7 +61,8 @@ class _Walker:
     def __init__(self, size: int, limits: Limits) -> None:
         self._size = size
         self._limits = limits
-        self._deadline = time.monotonic() + limits.seconds
+        self._end = time.process_time() + limits.seconds
+        self._pictures_end = time.process_time() + limits.pictures
         self._members = limits.members
         self._items = ITEMS
         self._bytes = limits.bytes_out
@@ -64,7 +70,14 @@ class _Walker:
 
     def open(self, data: bytes, about: About, path: str, depth: int) -> Iterator[Found]:
         """Read one file. Raises _Spent when there is nothing left to read it with."""
-        about = replace(about, sniffed=about.sniffed or sniff(data), room=self._room())
+        room, beyond = self._room()
+        about = replace(
+            about,
+            sniffed=about.sniffed or sniff(data),
+            room=room,
+            beyond=beyond,
+            pictures=max(0.0, self._pictures_end - time.process_time()),
+        )
         formats = _choose(about) if data else ()
         yield Opened(
             path=path,
@@ -76,6 +89,7 @@ class _Walker:
         if data and not formats:
             reason = _REASONS.get(about.sniffed.partition("/")[0], "format")
             yield Missed(path=path, reason=reason)
+        is_answered = not formats
         for number, form in enumerate(formats):
             is_second = number > 0
             is_opened = True
@@ -85,15 +99,20 @@ class _Walker:
                     if is_second:
                         # Only its name spoke for this reader, or only another one's failure.
                         continue
+                is_answered = is_answered or _is_answer(item)
                 yield from self._take(item, about, path, depth)
             if is_opened and about.sniffed in UNKNOWN:
                 break
+        if not is_answered and data.strip(_BLANK):
+            # Promise 3: what no reader finds anything in is read as text, or missed.
+            for item in _as_text(data, about):
+                yield from self._take(item, about, path, depth)
 
     def _take(self, item: Item, about: About, path: str, depth: int) -> Iterator[Found]:
         self._items -= 1
         if self._items < 0:
             raise _Spent(path, "too_many_parts")
-        if time.monotonic() > self._deadline:
+        if time.process_time() > self._end:
             raise _Spent(path, "timeout")
         match item:
             case Text():
@@ -135,13 +154,19 @@ class _Walker:
         if depth >= self._limits.depth:
             yield Missed(path=inside, reason="too_deep")
             return
-        told = About(name=name, declared=member.declared, passwords=about.passwords)
+        told = About(
+            name=name,
+            declared=member.declared,
+            passwords=about.passwords,
+            is_again=about.is_again,
+        )
         yield from self.open(member.data, told, inside, depth + 1)
 
-    def _room(self) -> int:
-        """Bytes that may still come out."""
+    def _room(self) -> tuple[int, str]:
+        """Bytes that may still come out, and what it is if there are more."""
         dense = max(self._limits.ratio_from, self._limits.ratio * self._size)
-        return max(0, min(self._bytes, dense - (self._limits.bytes_out - self._bytes)))
+        left = dense - (self._limits.bytes_out - self._bytes)
+        return max(0, min(self._bytes, left)), "bomb" if left < self._bytes else "too_long"
 
 
 def _choose(about: About) -> tuple[Format, ...]:
@@ -161,6 +186,28 @@ def _choose(about: About) -> tuple[Format, ...]:
     if not chosen and (declared := FORMATS.by_type(about.declared)):
         return (declared,)
     return chosen
+
+
+def _is_answer(item: Item) -> bool:
+    """Whether a reader that yields `item` has found something, or says that there is nothing."""
+    match item:
+        case Text():
+            return bool(item.text) and not item.text.isspace()
+        case Feature():
+            return item.word == EMPTY
+        case _:
+            return True
+
+
+def _as_text(data: bytes, about: About) -> Iterator[Item]:
+    """`data` as plain text; what is none is a miss beside the words that stand in it."""
+    plain = FORMATS.by_type("text/plain")
+    is_missed = False
+    for item in _items(plain, data, about) if plain else ():
+        is_missed = is_missed or isinstance(item, Miss)
+        yield item
+    if not is_missed and (not plain or (b"\0" in data and about.sniffed not in UNKNOWN)):
+        yield Miss("broken")
 
 
 def _items(form: Format, data: bytes, about: About) -> Iterator[Item]:

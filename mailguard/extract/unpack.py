@@ -5,6 +5,7 @@ import time
 from mailguard.extract.cage import Cage
 from mailguard.extract.found import Missed, Opened, Reading
 from mailguard.extract.item import About
+from mailguard.extract.patience import CLOCK_TIMES
 from mailguard.extract.sniff import sniff
 from mailguard.mail.attachment import Extract, is_file, needs_reader
 from mailguard.mail.message import Message
@@ -16,7 +17,8 @@ megabyte a thousand such."""
 
 
 def unpack(message: Message, cage: Cage, seconds: float) -> tuple[Extract, ...]:
-    """One Extract for each attachment; all are read within `seconds`, or say that they were not."""
+    """One Extract for each attachment; all are read within `seconds` of processor time, or say that
+    they were not, by the reason ``timeout``; by ``engine`` where the machine was too busy."""
     return tuple(extract for extract, _ in unpack_each(message, cage, seconds))
 
 
@@ -24,7 +26,8 @@ def unpack_each(
     message: Message, cage: Cage, seconds: float
 ) -> tuple[tuple[Extract, Reading | None], ...]:
     """Each attachment's Extract, and the Reading behind it where there is one."""
-    deadline = time.monotonic() + seconds
+    end = cage.spent + seconds
+    deadline = time.monotonic() + seconds * CLOCK_TIMES
     passwords = find_passwords(message)
     answers: list[tuple[Extract, Reading | None]] = []
     room = TEXT
@@ -42,7 +45,7 @@ def unpack_each(
             passwords=passwords,
         )
         if room > 0:
-            reading = cage.read(part.data, about, deadline - time.monotonic())
+            reading = cage.read(part.data, about, end - cage.spent, deadline)
         else:
             reading = Reading(found=(Missed(path=part.filename, reason="too_long"),))
         room -= reading.size

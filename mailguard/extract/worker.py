@@ -2,7 +2,8 @@
 
 Started fresh (never forked from the relay), it holds rules and the school's domains, and no
 configuration, key, database or network of its own. Attachments are opened in the cage, by other
-processes. It may die on any message; the relay then records that the message was not read.
+processes. It says once what holds those, and is ready then. It may die on any message; the relay
+then records that the message was not read.
 """
 
 import contextlib
@@ -13,8 +14,9 @@ import pickle
 import resource
 import signal
 import sys
+from dataclasses import asdict
 
-from mailguard.extract.cage import Cage
+from mailguard.extract.cage import Cage, Dead
 from mailguard.extract.frames import read_frame, write_frame
 from mailguard.extract.unpack import unpack
 from mailguard.mail.envelope import Transaction
@@ -53,6 +55,7 @@ def main() -> int:
     ruleset = build_ruleset(**given["ruleset"])
     seconds = given["budget_s"] * UNPACKING
     _limit()
+    write_frame(answers, _hello(cage))
     while (job := read_frame(requests)) is not None:
         raw = read_frame(requests)
         if raw is None:
@@ -64,18 +67,32 @@ def main() -> int:
     return 0
 
 
+def _hello(cage: Cage) -> bytes:
+    """What holds the processes that read attachments; null if there can be none just now."""
+    try:
+        return json.dumps(asdict(cage.get_ready())).encode()
+    except Dead:
+        return b"null"
+
+
 def _answer(
     transaction: Transaction, raw: bytes, ruleset: Ruleset, cage: Cage, seconds: float
 ) -> bytes:
-    """Judge as far as the report; what it means is the parent's business."""
+    """Judge as far as the report; what it means is the parent's business.
+
+    There is none where an attachment was not read for want of a process or of time to run it: at
+    another time it will be.
+    """
     message = parse(raw)
     extracts = unpack(message, cage, seconds)
     deaths, cage.deaths = cage.deaths, []
-    report = scan(look(message, extracts), transaction, ruleset)
+    report = None
+    if not any("engine" in extract.misses for extract in extracts):
+        report = report_to_json(scan(look(message, extracts), transaction, ruleset))
     return json.dumps(
         {
             "from": [[mailbox.name, mailbox.address] for mailbox in message.from_],
-            "report": report_to_json(report),
+            "report": report,
             "deaths": deaths,
         }
     ).encode()

@@ -133,7 +133,9 @@ async def _work(config: Config, leash: Leash) -> None:
             Job(
                 name="release",
                 every_s=RELEASE_EVERY_S,
-                act=functools.partial(_release_alone, stores, ports, ports_for, backoff),
+                act=leash.once_done(
+                    functools.partial(_release_alone, stores, ports, ports_for, backoff)
+                ),
             ),
             Job(name="alert", every_s=ALERT_EVERY_S, act=sending.owe_alerts),
             Job(name="alert_mail", every_s=ALERT_EVERY_S, act=sending.send_alerts),

@@ -14,6 +14,7 @@ from typing import Any
 from mailguard.config import Config
 from mailguard.errors import ConfigError, RuleError
 from mailguard.extract.found import Limits
+from mailguard.extract.worker import UNPACKING
 from mailguard.policy.directory import Directory, Person, build_directory, read_directory
 from mailguard.policy.disposition import Policy
 from mailguard.scan.registry import Ruleset, build_ruleset
@@ -107,10 +108,17 @@ def load_policy(config: Config) -> Policy:
     )
 
 
+PICTURES = 0.5
+"""The share of the time for all attachments of a message after which no more pictures are read: the
+other half is for what is text."""
+
+
 def unpacking_of(config: Config) -> Limits:
     """What reading one attachment may use up."""
+    seconds = min(config.limits.unpack_s, config.relay.scan_s * UNPACKING)
     return Limits(
         seconds=config.limits.unpack_s,
+        pictures=seconds * PICTURES if config.pictures.read else 0.0,
         bytes_out=config.limits.unpack_mb << 20,
         members=config.limits.unpack_files,
     )

@@ -40,6 +40,10 @@ from mailguard.smtp.server import RelayServer
 from mailguard.store.ledger import SqlLedger
 
 LEDGER_EVERY_S = 60.0
+FIRST_RUSH_S = 2.0
+"""After a start the mail that has waited for it goes first; then a judging process is made ready
+for the first message that has an attachment, which takes a second of a core."""
+
 SETTLE_EVERY_S = 2.0
 """A database that was locked for a moment is tried again before a reviewer would notice."""
 
@@ -90,6 +94,11 @@ def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, object])
         events.job_failed("loop", error)
 
 
+async def _prepare(pool: ScanPool) -> None:
+    await asyncio.sleep(FIRST_RUSH_S)
+    await pool.start()
+
+
 async def _beat_and_serve(
     config: Config, loaded: Loaded, policy: Policy, sockets: Sequence[socket.socket], leash: Leash
 ) -> None:
@@ -121,7 +130,7 @@ async def _serve(
         ports = ports_of(stores, judge, hop, unsettled, unkept)
         if listener.protocol == "milter":
             asked = own.advise(advise_any(config, stores, judge, policy, ports, setting))
-            asked = tests.advise(listener.name, asked, ports)
+            asked = leash.once_done(tests.advise(listener.name, asked, ports))
             servers.append(make_milter(config, listener, asked, stores.clock))
             continue
         judged = functools.partial(receive, ports=ports, setting=setting)
@@ -131,7 +140,7 @@ async def _serve(
         )
         server = RelayServer(
             listener_settings(config, listener, school_of(config)),
-            receive=tests.receive(own.receive(known), ports),
+            receive=leash.once_done(tests.receive(own.receive(known), ports)),
             next_hop=hop,
             clock=stores.clock,
             has_room=stores.spool.has_room,
@@ -158,7 +167,9 @@ async def _serve(
         )
     )
     scheduler.start()
+    preparing = asyncio.create_task(_prepare(pool), name="prepare")
     await wait_for_end(leash)
+    preparing.cancel()
     scheduler.shutdown(wait=False)
     grace = config.relay.answer_s + 5
     await asyncio.gather(*(edge.stop(grace) for edge in servers))

@@ -43,10 +43,11 @@ def test_what_has_another_form_is_refused(answer: bytes) -> None:
         list(found_from_json(answer))
 
 
-def test_what_was_missed_is_told_in_words_of_ours() -> None:
-    answer = json.dumps([["missed", "a", "ana@elmpark.example"]]).encode()
+@pytest.mark.parametrize("reason", ["ana@elmpark.example", "engine"])
+def test_what_was_missed_is_told_in_words_of_ours(reason: str) -> None:
+    answer = json.dumps([["missed", "a", reason]]).encode()
 
-    assert list(found_from_json(answer)) == [Missed(path="a", reason="engine")]
+    assert list(found_from_json(answer)) == [Missed(path="a", reason="killed")]
 
 
 def test_every_word_that_a_reader_uses_is_known() -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from mailguard.extract import cage as module_of_cage
 from mailguard.extract import cage_process as module
-from mailguard.extract import unpack
+from mailguard.extract import patience, unpack
 from mailguard.extract.cage import Cage
 from mailguard.extract.cage_zygote import _answer
 from mailguard.extract.found import Found, Limits, Missed, Opened, Piece, Reading
@@ -221,15 +222,88 @@ def test_a_process_that_was_taken_over_is_not_believed(
 def test_who_never_stops_sending_has_no_more_time_than_others() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        child = module.Child(0, ours)
+        child = module.Child(os.getpid(), ours)
         # There is always something to receive, so no wait for it ever ends in vain.
         theirs.sendall(LENGTH.pack(2) + b"{}" + LENGTH.pack(2) + b"[]" + LENGTH.pack(0))
-        answers = child.read(TABLE, ABOUT, Limits(), time.monotonic() - 1)
+        answers = child.read(TABLE, ABOUT, Limits(seconds=-module.GRACE_S), time.monotonic() + 9)
 
         with pytest.raises(module.Dead) as dead:
             list(answers)
 
     assert dead.value.reason == "timeout"
+
+
+def take_turns(pid: int, share: float, stop: threading.Event) -> None:
+    """Let a process run for only so much of the time, as a busy machine would."""
+    with contextlib.suppress(ProcessLookupError):
+        while not stop.wait(0.02 * share):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.02 * (1 - share))
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def crowded(cage: Cage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cage]:
+    """A cage that gets a tenth of the time."""
+    # However busy the machine is besides.
+    monkeypatch.setattr(patience, "STILL", 0)
+    cage.get_ready()
+    (pid,) = processes(zygote(cage))
+    stop = threading.Event()
+    thread = threading.Thread(target=take_turns, args=(pid, 0.1, stop))
+    thread.start()
+    yield cage
+    stop.set()
+    thread.join()
+
+
+PAGE = b"<b></b>" * 100_000
+"""Takes the reader some tenths of a second."""
+
+
+def test_a_busy_machine_takes_no_time_from_a_file(
+    crowded: Cage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_of_cage, "CLOCK_TIMES", 1000)
+    began = time.monotonic()
+
+    reading = crowded.read(PAGE, About(name="a.html"), seconds=1)
+
+    assert reading.misses == ()
+    assert time.monotonic() - began > crowded.spent > 0
+
+
+def test_what_a_busy_machine_has_no_time_for_is_no_fault_of_the_file(
+    crowded: Cage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRACE_S", 0.1)
+
+    reading = crowded.read(PAGE, About(name="a.html"), seconds=5, deadline=time.monotonic() + 0.1)
+
+    assert reading.misses == ("engine",)
+
+
+def test_a_file_that_needs_more_than_its_time_is_to_blame(
+    cage: Cage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRACE_S", 0)
+
+    # Its own clock is looked at between two things found, and here is nothing to find.
+    reading = cage.read(PAGE, About(name="a.html"), seconds=0.1)
+
+    assert reading.misses == ("timeout",)
+
+
+def test_all_files_of_a_message_have_one_time(cage: Cage) -> None:
+    began = cage.spent
+    message = EmailMessage()
+    for number in range(2):
+        message.add_attachment(PAGE + b"%d" % number, "text", "x-page", filename=f"{number}.html")
+
+    first, second = unpack.unpack(parse(message.as_bytes()), cage, 0.02)
+
+    assert cage.spent - began >= 0.02
+    assert (first.misses, second.misses) == (("timeout",), ("timeout",))
 
 
 def test_text_is_told_before_the_reader_goes_on_to_what_may_kill_it() -> None:
@@ -270,18 +344,19 @@ def test_a_second_look_with_passwords_takes_none_of_others_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cage = Cage(Limits(seconds=0.1))
-    deadlines: list[float] = []
+    ends: list[tuple[float, float]] = []
 
-    def read(_data: bytes, about: About, deadline: float) -> Reading:
-        deadlines.append(deadline)
+    def read(_data: bytes, about: About, end: float, deadline: float) -> Reading:
+        ends.append((end, deadline))
         return Reading(found=(Missed(path=about.name, reason="encrypted"),))
 
     monkeypatch.setattr(cage, "_read", read)
     started = time.monotonic()
     cage.read(TABLE, About(name="a.zip", passwords=("tulip",)))
 
-    assert deadlines == [deadlines[0]] * 2
-    assert started < deadlines[0] < started + 1
+    assert ends == [ends[0]] * 2
+    assert ends[0][0] == 0.1
+    assert started < ends[0][1] < started + 1
 
 
 def test_the_files_of_one_message_have_an_end_together(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import zipfile
 from collections.abc import AsyncIterator
@@ -145,8 +146,7 @@ async def test_the_text_is_judged_even_when_the_worker_dies_on_the_attachment(
 async def test_an_attachment_waits_for_a_free_worker_and_is_deferred_without(
     ruleset: Ruleset,
 ) -> None:
-    pool = ScanPool(ruleset, SETUP, 0.1)
-    await pool._turn.acquire()
+    pool = ScanPool(ruleset, SETUP, 0.1, processes=0)
     judge = ScanJudge(ruleset, Policy(directory=build_directory(SCHOOL)), pool, budget_s=20)
 
     with pytest.raises(ScanFailed):
@@ -154,6 +154,22 @@ async def test_an_attachment_waits_for_a_free_worker_and_is_deferred_without(
     plain = await judge.judge(letter("a pineapple"))
 
     assert symbols(plain) == [("THREAT_TEST", "1")]
+
+
+async def test_an_attachment_that_no_process_can_read_is_deferred(
+    judge: ScanJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    monkeypatch.setattr(events, "judging_unavailable", told.append)
+    await judge.judge(letter("Hello", ("a.zip", packed("a.txt", "x"))))
+    pid = worker()
+    # Nothing more can be started: not even the process that the next one is forked from.
+    resource.prlimit(pid, resource.RLIMIT_NPROC, (0, 0))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, 3))
+    os.kill(children(pid)[0], signal.SIGKILL)
+
+    with pytest.raises(ScanFailed, match="no process could read"):
+        await judge.judge(letter("a pineapple", ("a.zip", packed("b.txt", "y"))))
 
 
 async def test_a_death_in_the_cage_is_logged(

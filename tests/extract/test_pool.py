@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from mailguard import events
 from mailguard.errors import ScanFailed
+from mailguard.extract import pool as module
 from mailguard.extract.judging import ScanJudge
 from mailguard.extract.pool import ScanPool
+from mailguard.extract.worker_process import Worker
 from mailguard.mail.message import parse
 from mailguard.mail.raw import Raw
 from mailguard.mail.text import look
@@ -94,11 +97,74 @@ async def test_the_worker_reports_what_the_relay_would_have_found(
     assert [mailbox.address for mailbox in reading.from_] == ["ana@elmpark.example"]
 
 
-async def test_one_worker_reads_one_message_after_the_other(pool: ScanPool) -> None:
+OTHER = replace(
+    LARGE, envelope=replace(LARGE.envelope, sender=replace(LARGE.envelope.sender, address="x@y"))
+)
+
+
+async def test_one_senders_messages_are_read_one_after_the_other(pool: ScanPool) -> None:
     first, second = await asyncio.gather(pool.read(LARGE), pool.read(LARGE))
 
     assert first == second
     assert len(children()) == 1
+
+
+async def test_a_message_does_not_wait_for_another_senders(pool: ScanPool) -> None:
+    await pool.read(LARGE)
+    (pid,) = children()
+    os.kill(pid, signal.SIGSTOP)
+    waiting = asyncio.create_task(pool.read(LARGE))
+    await asyncio.sleep(0)
+
+    quick = await pool.read(OTHER)
+    os.kill(pid, signal.SIGCONT)
+
+    assert quick == await waiting
+    assert len(children()) == 2
+
+
+async def test_a_process_that_nobody_needs_is_ended_but_the_last(ruleset: Ruleset) -> None:
+    pool = ScanPool(ruleset, SETUP, 20, idle_s=0.2)
+    await asyncio.gather(pool.read(LARGE), pool.read(OTHER))
+    both = len(children())
+
+    async with asyncio.timeout(10):
+        while len(children()) > 1:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)
+
+    assert (both, len(children())) == (2, 1)
+    await pool.close()
+
+
+async def test_a_process_is_ready_before_it_is_needed(
+    pool: ScanPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    monkeypatch.setattr(events, "judging_started", lambda *walls: told.append(walls))
+    starting = asyncio.create_task(pool.start())
+    await asyncio.sleep(0)
+
+    await pool.read(LARGE)
+    await starting
+
+    assert len(children()) == 1
+    assert [seccomp for seccomp, _ in told] == [True]
+
+
+async def test_no_process_can_be_started_is_told_and_defers(
+    pool: ScanPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    monkeypatch.setattr(events, "judging_unavailable", told.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/bin/false")
+        await pool.start()
+        with pytest.raises(ScanFailed, match="could be started"):
+            await pool.read(LARGE)
+
+    assert told == ["judging process"] * 2
+    assert (await pool.read(LARGE)).failure == ""
 
 
 async def test_scan_worker_killed_is_unscanned_and_held(pool: ScanPool, ruleset: Ruleset) -> None:
@@ -113,16 +179,28 @@ async def test_scan_worker_killed_is_unscanned_and_held(pool: ScanPool, ruleset:
     assert await judging is Action.HOLD
 
 
-async def test_scan_worker_that_overruns_is_killed_unscanned_and_held(ruleset: Ruleset) -> None:
-    pool = ScanPool(ruleset, SETUP, 20)
+async def test_scan_worker_that_overruns_is_killed_unscanned_and_held(
+    pool: ScanPool, ruleset: Ruleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await pool.read(LARGE)
-    (pid,) = children()
-    os.kill(pid, signal.SIGSTOP)
-    pool._budget_s = 0.2
+    monkeypatch.setattr(module, "WAITING", 1000)
+    monkeypatch.setattr(module, "CLOCK_TIMES", 10_000)
+    pool._budget_s = 0.002
 
     action = await judge_with(pool, ruleset)
 
     assert action is Action.HOLD
+    assert children() == []
+
+
+async def test_what_a_busy_machine_has_no_time_for_is_deferred(pool: ScanPool) -> None:
+    await pool.read(LARGE)
+    os.kill(children()[0], signal.SIGSTOP)
+    pool._budget_s = 0.05
+
+    with pytest.raises(ScanFailed, match="too busy"):
+        await pool.read(LARGE)
+
     assert children() == []
 
 
@@ -142,15 +220,14 @@ async def test_a_new_worker_takes_over_from_a_dead_one(pool: ScanPool) -> None:
 
 async def test_no_free_scan_worker_defers(ruleset: Ruleset) -> None:
     pool = ScanPool(ruleset, SETUP, 0.1)
-    await pool._turn.acquire()
 
-    with pytest.raises(ScanFailed, match="no judging process was free"):
-        await pool.read(LARGE)
+    async with pool._turns.turn("ana@elmpark.example", 1), pool._turns.turn("another", 1):
+        with pytest.raises(ScanFailed, match="no judging process was free"):
+            await pool.read(LARGE)
 
 
 async def test_a_small_message_never_waits_for_a_worker(ruleset: Ruleset) -> None:
-    pool = ScanPool(ruleset, SETUP, 0.1)
-    await pool._turn.acquire()
+    pool = ScanPool(ruleset, SETUP, 0.1, processes=0)
     policy = Policy(directory=build_directory(SCHOOL))
     small = replace(LARGE, raw=Raw.of(mail("Bring the pineapple.")))
 
@@ -162,8 +239,7 @@ async def test_a_small_message_never_waits_for_a_worker(ruleset: Ruleset) -> Non
 async def test_a_worker_that_died_while_idle_costs_no_message(pool: ScanPool) -> None:
     good = await pool.read(LARGE)
     os.kill(children()[0], signal.SIGKILL)
-    assert pool._process is not None
-    await pool._process.wait()
+    await pool._idle[0]._process.wait()
 
     assert await pool.read(LARGE) == good
 
@@ -176,27 +252,30 @@ async def test_an_answer_of_another_form_is_no_answer(pool: ScanPool) -> None:
             "sys.stdout.flush()\nwhile sys.stdin.buffer.read(1 << 16): pass"
         )
         pipe = asyncio.subprocess.PIPE
-        pool._process = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable, "-Ic", code, stdin=pipe, stdout=pipe
         )
+        pool._idle.append(Worker(process, None))
 
         reading = await pool.read(LARGE)
 
         assert reading.failure == "killed", body
-        assert pool._process is None
+        assert process.returncode is not None
 
 
 def test_the_worker_ends_with_the_relay_and_has_neither_its_terminal_nor_its_files() -> None:
     code = (
-        "import asyncio, os, sys\nfrom mailguard.extract.pool import ScanPool\n"
+        "import asyncio, os, sys\nfrom mailguard import logs\n"
+        "from mailguard.extract.pool import ScanPool\n"
         "from mailguard.scan.registry import build_ruleset\n"
         "from mailguard.testing import SCHOOL, mail, transaction\n"
         "SETUP = {'rules': (), 'disabled': (), 'school': SCHOOL}\n"
         "async def main():\n"
         "    pool = ScanPool(build_ruleset(**SETUP), SETUP, 20)\n"
         "    await pool.read(transaction(mail('x')))\n"
-        "    print(pool._process.pid, os.readlink(f'/proc/self/fd/{given}'), flush=True)\n"
+        "    print(pool._idle[0].pid, os.readlink(f'/proc/self/fd/{given}'), flush=True)\n"
         "    await asyncio.sleep(60)\n"
+        "logs.configure(level='error')\n"
         "given, _ = os.pipe()\nos.set_inheritable(given, True)\n"
         "import uvloop\nuvloop.run(main())"
     )

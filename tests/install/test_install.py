@@ -247,7 +247,9 @@ def test_the_units_let_attachments_be_read_in_the_cage(working: Any) -> None:
     said = {check["name"]: check["ok"] for check in map(json.loads, checks)}
     assert found == [("THREAT_IN_ATTACHMENT",)] * 2
     assert working.sh("grep -l slip.pdf /srv/mail/new/* | wc -l") == "1"
+    walls = re.findall("event=judging_started.* seccomp=([a-z]+)", log)
     assert re.findall("event=(?:caged_reader|scan_worker)_died", log) == []
+    assert walls and {*walls} == {"true"}
     assert max(filters) == min(filters) + 1
     assert (said["cage"], said["readers"]) == (True, True)
 
