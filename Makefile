@@ -36,7 +36,7 @@ bench:
 	@.venv/bin/python bench/relay.py $(ARGS)
 
 SECONDS ?= 60
-TARGETS ?= smtp_session data_reader reply_reader introductions milter message
+TARGETS ?= smtp_session data_reader reply_reader introductions milter message fold look any_file readers_in_python readers_in_c
 fuzz:
 	@scripts/bootstrap --tests
 	@.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/python -m pip install -qq --editable ".[fuzz]"

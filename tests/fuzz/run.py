@@ -12,12 +12,14 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["mailguard"]):
+    import reading
+    import targets
     from samples import SAMPLES
-    from targets import TARGETS
 
 from mailguard import logs
 
-LENGTHS = {"smtp_session": 700}
+TARGETS = {**targets.TARGETS, **reading.TARGETS}
+LENGTHS = {"smtp_session": 700, "fold": 400, "readers_in_c": 40_000}
 """Bytes of the longest input, where more would only be slow."""
 
 

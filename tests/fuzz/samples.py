@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mailguard.testing import mail
+from mailguard.testing.files import FILES, IN_C, IN_PYTHON
 
 _SESSION = (
     b"EHLO client.example\r\nXFORWARD NAME=pc.example ADDR=192.0.2.7 PROTO=ESMTP\r\n"
@@ -83,5 +84,34 @@ SAMPLES: Mapping[str, tuple[bytes, ...]] = {
         b"",
         b"\r\n\r\n",
         b"Content-Type: text/html\n\n<a<b>&#x41;<!--",
+    ),
+    "fold": (
+        "I ｗ１ｌｌ k\u200bі\u00adl\u0336l  уоu … ⑽ ½".encode(),
+        "k.i.l.l. y o u\nuoy llik\u202e 🔪 b4nanaaaa st_ab 1".encode(),
+        b"sk\xed\xa0\x80ill\x00\x85",
+    ),
+    "look": (
+        *(mail("Hello"), _PARTS),
+        _PARTS.replace(b"PGI+aGk8L2I+", b"PGI+aGk8L2I+PHAgaGlkZGVuPng8L3A+"),
+        mail("> a\n> b\n\n-- \nAna\n\nOn Monday Ben wrote:\n> c"),
+        mail(
+            "<p>I w<b style='display:none'>x</b>ill<blockquote>a</blockquote><!-- b -->",
+            content_type="text/html; charset=utf-8",
+        ),
+    ),
+    "any_file": tuple(
+        b"a." + name.encode() + b"\n" + content
+        for name, contents in FILES.items()
+        for content in contents
+        if len(content) < 5000
+    ),
+    "readers_in_python": tuple(
+        bytes((IN_PYTHON.index(name),)) + content
+        for name in IN_PYTHON
+        for content in FILES[name]
+        if len(content) < 5000
+    ),
+    "readers_in_c": tuple(
+        bytes((IN_C.index(name),)) + content for name in IN_C for content in FILES[name]
     ),
 }

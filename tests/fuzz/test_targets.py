@@ -8,8 +8,10 @@ import random
 
 import pytest
 
+from . import reading, targets
 from .samples import SAMPLES
-from .targets import TARGETS
+
+TARGETS = {**targets.TARGETS, **reading.TARGETS}
 
 ROUNDS = int(os.environ.get("MAILGUARD_EXAMPLES", "40"))
 
