@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PACKAGES = "python3-venv,libmagic1,libarchive13,systemd"
+PACKAGES = "python3-venv,libmagic1,libarchive13,tesseract-ocr-eng,systemd"
 """What the installer would ask apt-get for."""
 
 PLATFORMS = ("2_36", "2_34", "2_28", "2_17", "2014")
@@ -74,7 +74,11 @@ def make_debian() -> Path:
 def make_wheels() -> Path:
     """A folder of all that MailGuard needs to be built and to run, for that Debian's Python."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["pictures"],
+        *project["build-system"]["requires"],
+    ]
     constraints = (ROOT / "constraints.txt").read_text("utf-8")
     key = sha256(f"{wanted}{constraints}".encode()).hexdigest()[:8]
     folder = kept() / f"wheels-{key}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from mailguard.testing.service import wait_until
 
@@ -99,6 +100,8 @@ def serve(config, only=None):
     raise ConfigError(["it cannot start"])
 END"""
 
+FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
+
 MILTERS = """
 [[listeners]]
 name = "asked"
@@ -148,6 +151,21 @@ def zipped(name: str, data: bytes | str) -> bytes:
 def pdf(text: str) -> bytes:
     shown = f"BT /F 12 Tf 72 720 Td ({text}) Tj ET"
     return (PDF % (len(shown), shown)).encode()
+
+
+def drawn(text: str) -> bytes:
+    file = io.BytesIO()
+    picture = Image.new("L", (700, 100), 255)
+    ImageDraw.Draw(picture).text((20, 30), text, font=ImageFont.truetype(FONT, 28), fill=0)
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def sight(machine: Any) -> Any:
+    """What `check` says of pictures."""
+    checks = machine.run("mailguard", "check", "--json").stdout.splitlines()
+    (said,) = (check for check in map(json.loads, checks) if check["name"] == "pictures")
+    return said
 
 
 def send_attached(machine: Any, name: str, data: bytes) -> None:
@@ -252,6 +270,21 @@ def test_the_units_let_attachments_be_read_in_the_cage(working: Any) -> None:
     assert walls and {*walls} == {"true"}
     assert max(filters) == min(filters) + 1
     assert (said["cage"], said["readers"]) == (True, True)
+
+
+def test_pictures_are_read_once_the_configuration_asks_for_it_and_it_is_installed(
+    working: Any,
+) -> None:
+    working.sh("sed -i 's/^#read = false/read = true/' /etc/mailguard/mailguard.toml")
+    before = sight(working)
+
+    done = install(working)
+    send_attached(working, "note.png", drawn(THREAT))
+
+    assert "make install" in before["do"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sight(working)["ok"] is True
+    assert [row["symbols"] for row in held(working)] == [["THREAT_IN_ATTACHMENT"]]
 
 
 def test_milters_have_sockets_where_the_units_let_them(machine: Any) -> None:
