@@ -25,6 +25,7 @@ from mailguard.store.engine import Database, migrate
 from mailguard.store.own_mail import SqlOwnMailStore
 from mailguard.testing import NOON, mail
 from mailguard.testing.fakes import FakeClock
+from mailguard.testing.fork import fork
 from mailguard.testing.service import wait_until
 from mailguard.testing.sink import Sink
 
@@ -155,7 +156,7 @@ class Sender:
         asyncio.run(run())
 
     def _in_child(self, work: Callable[[], None]) -> int:
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             status = 99
             try:

@@ -36,6 +36,7 @@ from mailguard.testing.fakes import (
     FakeReceipts,
     judgement_of,
 )
+from mailguard.testing.fork import fork
 from mailguard.testing.service import wait_until
 from mailguard.testing.sink import Sink
 
@@ -129,7 +130,7 @@ class Gateway:
         await database.close()
 
     def _in_child(self, work: Work) -> int:
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             status = 99
             try:

@@ -17,6 +17,7 @@ from mailguard.store.engine import Database, migrate
 from mailguard.store.held_store import SqlHeldStore
 from mailguard.store.tables import Table
 from mailguard.testing import SCHOOL
+from mailguard.testing.fork import fork
 
 
 @dataclass
@@ -90,7 +91,7 @@ def children() -> Iterator[Callable[[Callable[[], int]], int]]:
     pids = []
 
     def start(work: Callable[[], int]) -> int:
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             status = 99
             try:
