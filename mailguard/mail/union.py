@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from mailguard.mail.charset import ORDINARY, other_charsets
+from mailguard.mail.data_address import FILES, data_files
 from mailguard.mail.doubt import is_doubtful
 from mailguard.mail.field import parse_field
 from mailguard.mail.flatten import Flattener, Visit
@@ -147,7 +148,30 @@ class _Union:
                 other = replace(part, number=self._next(visit.number), charset=charset)
                 self._take(visit.number)
                 yield from (other, Defect(part=part.number, name="other_charset"))
+        if part.content_type == "text/html":
+            yield from self._read_addresses(visit, part)
         yield from self._sweep(part.data, visit, again=True)
+
+    def _read_addresses(self, visit: Visit, part: Part) -> Iterator[Found]:
+        """Files that a page has in itself, which every program shows: nobody differs about them."""
+        for number, (kind, data) in enumerate(data_files(part.data)):
+            if is_text(data):
+                # The sweep has it: words in such letters are meant to be overlooked.
+                continue
+            if number >= FILES:
+                yield Unread(part=part.number, reason="too_many_parts")
+                return
+            if not self._has_room(len(data)):
+                return
+            yield Part(
+                number=self._next(visit.number),
+                content_type=kind or "application/octet-stream",
+                charset="",
+                is_attachment=True,
+                filename="",
+                data=data,
+            )
+            self._take(visit.number)
 
     def _look_into_base64(self, visit: Visit, part: Part) -> Iterator[Found]:
         body = visit.entity.body

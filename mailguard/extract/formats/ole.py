@@ -11,6 +11,7 @@ from io import BytesIO
 import olefile
 
 from mailguard.extract.item import About, Feature, Item, Member, Miss, Name, Text
+from mailguard.extract.office.blip import drawings_of, read_pictures
 from mailguard.extract.office.cipher import DEFAULT_PASSWORD, Work
 from mailguard.extract.office.doc import read_doc
 from mailguard.extract.office.locked_old import is_locked_ppt, unlock_doc, unlock_ppt, unlock_xls
@@ -53,6 +54,9 @@ _SUMMARY, _USER = "encryptedsummary", "Current User"
 _MAIL = "__properties_version1.0"
 _NATIVE = "\x01ole10native"
 _FILES = frozenset(("package", "contents"))
+_PICTURES = frozenset(("pictures", "data"))
+"""Of PowerPoint and Word. Excel has its own in the workbook."""
+
 _PUBLISHER = "quill"
 """Its text is in a stream that has the name of an embedded file."""
 
@@ -134,6 +138,8 @@ def _read_stream(
     elif name == _NATIVE:
         yield Feature("embedded")
         yield from _read_native(_content(ole, path))
+    elif name in _PICTURES and is_known:
+        yield from read_pictures(_content(ole, path))
     elif name in _FILES and is_known:
         yield from _read_file(path[-1], _content(ole, path))
     elif _PROPERTIES.fullmatch(path[-1]):
@@ -169,7 +175,9 @@ def _read_document(ole: olefile.OleFileIO, path: list[str], about: About) -> Ite
             return
         yield from read_ppt(plain or stream, about.room)
     else:
-        yield from read_xls(unlock_xls(stream, words, work) or stream)
+        book = unlock_xls(stream, words, work) or stream
+        yield from read_xls(book)
+        yield from read_pictures(drawings_of(book))
 
 
 def _read_file(name: str, content: bytes) -> Iterator[Item]:

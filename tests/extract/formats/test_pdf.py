@@ -4,6 +4,7 @@ import zlib
 
 import pytest
 
+from mailguard.extract import cage as module_of_cage
 from mailguard.extract.cage import Cage
 from mailguard.extract.formats import pdf
 from mailguard.extract.found import Piece, Reading
@@ -12,6 +13,12 @@ from mailguard.extract.reading import read_file
 
 MARKER = "the otter naps here"
 PAGE = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Resources<<{}>>{}>>"
+
+
+@pytest.fixture(autouse=True)
+def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes its time here has it all."""
+    monkeypatch.setattr(module_of_cage, "CLOCK_TIMES", 1000)
 
 
 def document(page: str, *objects: str, catalog: str = "") -> bytes:

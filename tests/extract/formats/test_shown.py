@@ -1,5 +1,6 @@
 """What pictures show, read in the cage by the real engines: words, codes, and what is not read."""
 
+import lzma
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,13 +13,15 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mailguard.extract.cage import Cage
 from mailguard.extract.found import Limits, Piece, Reading
-from mailguard.extract.item import About, Miss
+from mailguard.extract.item import About, Member, Miss
+from mailguard.extract.office.blip import drawings_of, read_pictures
 from mailguard.extract.office.zipped import zipped
 from mailguard.extract.pictures import sight
 from mailguard.extract.reading import read_file
 
 MARKER = "Meet me behind the greenhouse"
 LINK = "https://orchard.example/pineapple"
+SAMPLES = Path(__file__).parent / "samples" / "pictures"
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf"
 
 
@@ -192,6 +195,44 @@ def test_the_link_in_a_code_is_text(cage: Cage, data: bytes, place: str) -> None
     reading = cage.read(data, About(name="it"))
 
     assert where(reading, LINK) == {f"code in {place}"}
+
+
+OLD = ("picture.doc", "picture.xls", "picture.ppt.xz")
+
+
+def old(name: str) -> tuple[bytes, About]:
+    data = (SAMPLES / name).read_bytes()
+    if name.endswith(".xz"):
+        return lzma.decompress(data), About(name=name.removesuffix(".xz"))
+    return data, About(name=name)
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_words_in_a_picture_in_an_old_office_file_are_text(cage: Cage, name: str) -> None:
+    reading = cage.read(*old(name))
+
+    assert "the otter naps here" in reading.text
+    assert reading.misses == ()
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_a_picture_in_an_old_office_file_is_a_miss_where_pictures_are_not_read(name: str) -> None:
+    assert read_file(*old(name)).misses == ("image",)
+
+
+def test_a_picture_in_pieces_and_a_drawing_are_seen() -> None:
+    picture = saved(drawn())
+    record = struct.pack("<HHI", 0x6E00, 0xF01E, 17 + len(picture)) + bytes(17) + picture
+    record += struct.pack("<HHI", 0x3D40, 0xF01A, 100) + bytes(100)
+    pieces = [record[at : at + 99] for at in range(0, len(record), 99)]
+    book = struct.pack("<HH2s", 0x0809, 2, b"ab")
+    for number, piece in enumerate(pieces):
+        book += struct.pack("<HH", 0x3C if number else 0xEB, len(piece)) + piece
+
+    assert list(read_pictures(drawings_of(book))) == [
+        Member("picture 1", picture, "image/png"),
+        Miss("image"),
+    ]
 
 
 @pytest.mark.parametrize(
