@@ -107,6 +107,11 @@ class Trait:
 
 Found = Opened | Piece | Named | Missed | Trait
 
+TABLES = 1000
+"""Tables of one attachment whose rows are told; a report on each pupil of a school has as many."""
+
+_ROWS = "rows:"
+
 _OVERHEAD = 200
 """What each thing found takes besides its path and text."""
 
@@ -142,5 +147,9 @@ class Reading:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What the file and those inside it are or do, each word once."""
-        return tuple(dict.fromkeys(e.word for e in self.found if isinstance(e, Trait)))
+        """What the file and those inside it are or do, each word once; but ``rows:`` once for each
+        table, in their order, as far as :data:`TABLES`."""
+        words = [each.word for each in self.found if isinstance(each, Trait)]
+        tables = [word for word in words if word.startswith(_ROWS)][:TABLES]
+        others = dict.fromkeys(word for word in words if not word.startswith(_ROWS))
+        return (*others, *tables)

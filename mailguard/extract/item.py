@@ -70,7 +70,16 @@ class Miss:
 @dataclass(frozen=True, slots=True)
 class Feature:
     """What the file is or does besides showing text, e.g. ``macros``, ``hidden``, ``rows:240``.
-    ``empty`` vouches for a file with nothing in it; of any other some text or miss is expected."""
+    ``empty`` vouches for a file with nothing in it; of any other some text or miss is expected.
+
+    ``rows:N`` is said once for each table or sheet (csv, tsv, xls, xlsx, xlsb, ods; tables in web
+    pages, Word files, slides and OpenDocument text; of JSON, calendars and cards: their records).
+    N is two or more. It counts rows with something in them, hidden ones too and repeated ones as
+    often as they come, but for a heading: a first row of two or more cells none of which is a
+    number or date. Text of a table is a line for each row, heading first and hidden cells in their
+    places; one tab parts cells, empty ones between others are kept, and white space in a cell is
+    one blank. Long ones come as several Texts of the same `where`. Where something hidden stands
+    between what is shown, ``shown cells of ...`` has the lines without it."""
 
     word: str
 

@@ -3,6 +3,7 @@
 import time
 
 from mailguard.extract.cage import Cage
+from mailguard.extract.declared import in_utf8
 from mailguard.extract.found import Missed, Opened, Reading
 from mailguard.extract.item import About
 from mailguard.extract.patience import CLOCK_TIMES
@@ -45,7 +46,8 @@ def unpack_each(
             passwords=passwords,
         )
         if room > 0:
-            reading = cage.read(part.data, about, end - cage.spent, deadline)
+            data = in_utf8(part.data, part.charset, sniffed)
+            reading = cage.read(data, about, end - cage.spent, deadline)
         else:
             reading = Reading(found=(Missed(path=part.filename, reason="too_long"),))
         room -= reading.size

@@ -31,7 +31,8 @@ class Extract:
     """Why it was not, or not wholly, read; each reason once."""
 
     features: tuple[str, ...] = ()
-    """What it is or does besides showing text: ``macros``, ``hidden``, ``rows:240``."""
+    """What it is or does besides showing text, each word once: ``macros``, ``hidden``; and
+    ``rows:240`` for each table (`extract.item.Feature` says what counts)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

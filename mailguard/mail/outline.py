@@ -45,7 +45,7 @@ class Outline:
     def begin(self, tag: Tag) -> None:
         """An element begins."""
         name, open_ = tag.name, self._open
-        if tag.ends and open_ and open_[-1][0] in tag.ends:
+        while tag.ends and open_ and open_[-1][0] in tag.ends:
             self._pop()
         if tag.is_void or len(open_) == _DEEPEST:
             return

@@ -83,7 +83,7 @@ class Tag(NamedTuple):
     """What stands in the text for where its element begins or ends; ``""`` for nothing."""
 
     ends: frozenset[str]
-    """Elements that end where this one begins, if they are the last to be open."""
+    """Elements that end where this one begins, as long as they are the last to be open."""
 
     attributes: str
     known: Mapping[str, str]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from mailguard.extract.formats._page_table import mark_tables, read_tables
 from mailguard.extract.item import About, Feature, Item, Miss, Text
 from mailguard.extract.office.data_uri import data_files
 from mailguard.mail.charset import read_text
@@ -43,12 +44,14 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     if len(html) > LIMIT:
         html = html[:LIMIT]
         yield Miss("too_long")
-    page = read_page(html)
+    page = read_page(mark_tables(html))
     for where, marked in (("", page.marked), ("quoted", page.marked_quoted)):
-        text, hidden = show_hidden(marked)
+        all_text, hidden = show_hidden(marked)
+        text, rows = read_tables(all_text)
         if text and not text.isspace():
             yield Text(where, text)
-        if hidden and (shown := _as_shown(marked)):
+        yield from rows
+        if hidden and (shown := read_tables(_as_shown(marked))[0]):
             yield Text("as shown", shown)
     targets = [link.target for link in page.links if not link.target.startswith("data:")]
     if targets:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mailguard.extract.declared import in_utf8
 from mailguard.extract.formats._wide import narrow
 from mailguard.extract.item import About, Item, Member, Miss, Name, Text
+from mailguard.extract.sniff import sniff
 from mailguard.mail.charset import read_text
 from mailguard.mail.message import Message, Part, parse
 from mailguard.mail.text import Where, look
@@ -71,6 +73,4 @@ def _name(part: Part) -> str:
 
 def _content(part: Part) -> bytes:
     """Its bytes; of text in UTF-8, since a file cannot say what charset it is in."""
-    if part.charset and part.content_type.startswith("text/"):
-        return read_text(part.data, part.charset).encode()
-    return part.data
+    return in_utf8(part.data, part.charset, sniff(part.data)) if part.charset else part.data

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from io import StringIO
 
 from mailguard.extract.item import About, Feature, Item, Miss
-from mailguard.extract.office.markup import Scribe
+from mailguard.extract.office.grid import SheetLines
 from mailguard.extract.office.raw_text import read_raw
-from mailguard.extract.office.table import Rows
 from mailguard.mail.charset import read_text
 
 TYPES = frozenset(("text/csv", "application/csv", "text/tab-separated-values"))
@@ -37,7 +36,7 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     text = read_text(data, "")
     told = _HEADING.match(text)
     separator = told[1] if told else _separator(text)
-    scribe, rows = Scribe(""), Rows()
+    lines = SheetLines("")
     # Must: NUL and quotes without an end make no error, and no cell is too long.
     # One for the whole process, so it is never lowered.
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
@@ -46,12 +45,9 @@ def read(data: bytes, about: About) -> Iterator[Item]:
         if count == ROWS:
             yield Miss("too_long")
             break
-        rows.row(row)
-        scribe.add("\t".join(row) + "\n")
-        if scribe.is_full:
-            yield from scribe.hand_on()
-    yield from scribe.hand_on()
-    yield from rows.count()
+        lines.add(row)
+        yield from lines.hand_on()
+    yield from lines.finish()
     if _COMMAND.search(text):
         yield Feature("active")
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from mailguard.extract.item import Feature, Item, Text
+from mailguard.extract.office.grid import PAD, SheetLines
 from mailguard.extract.office.markup import End, Event, Scribe, Start
-from mailguard.extract.office.sheet import PAD
-from mailguard.extract.office.table import Rows
 
 _PLACES = {
     "annotation": "comment",
@@ -24,6 +23,8 @@ _PLACES = {
     "meta": "properties",
 }
 _TABLE = frozenset(("table", "table-column", "table-row", "table-cell", "covered-table-cell"))
+_CELLS = frozenset(("table-row", "table-cell", "covered-table-cell"))
+_COLUMNS = 16384
 _STYLES = frozenset(("styles", "automatic-styles"))
 _HIDDEN = frozenset(("hidden-text", "hidden-paragraph"))
 _SPACING = {"tab": "\t", "line-break": "\n"}
@@ -37,9 +38,74 @@ _SPACES = 100
 class _Place:
     """Somewhere in the document, until the element that makes it ends."""
 
-    def __init__(self, element: str, scribe: Scribe) -> None:
+    def __init__(self, element: str, scribe: "Scribe | _Table") -> None:
         self.element = element
         self.scribe = scribe
+
+
+class _Table:
+    """A sheet, or a table in a text."""
+
+    def __init__(self, where: str) -> None:
+        self.lines = SheetLines(where)
+        self.rest = Scribe(where)
+        self.hidden_columns: list[bool] = []
+        self.is_row_hidden = False
+        self._times = self._cell_times = 1
+        self._cells: list[str] = []
+        self._hidden: set[int] = set()
+        self._cell: list[str] | None = None
+        self._column = 0
+
+    def add(self, text: str) -> None:
+        """The cell goes on with `text`."""
+        if self._cell is None:
+            self.rest.add(text)
+        else:
+            self._cell.append(text)
+
+    def start(self, event: Start) -> None:
+        """A column, a row or a cell begins."""
+        is_hidden = event.get("visibility") in ("collapse", "filter")
+        if event.name == "table-column":
+            repeated = _count(event.get("number-columns-repeated"))
+            # Nothing is hidden beyond what a table can have; more would only cost memory.
+            room = _COLUMNS - len(self.hidden_columns)
+            self.hidden_columns += [is_hidden] * min(repeated, room)
+        elif event.name == "table-row":
+            self.is_row_hidden = is_hidden
+            self._times = _count(event.get("number-rows-repeated"))
+            self._column = 0
+        else:
+            self._cell_times = _count(event.get("number-columns-repeated"))
+            self._cell = []
+
+    def end(self, name: str) -> Iterator[Item]:
+        """A row or a cell ends."""
+        if name == "table-row":
+            self.lines.add(self._cells, self._hidden, self._times)
+            self._cells, self._hidden = [], set()
+            yield from self.lines.hand_on()
+            if self.rest.is_full:
+                yield from self.rest.hand_on()
+        elif self._cell is not None:
+            text = " ".join("".join(self._cell).split())
+            for column in range(self._column, self._column + min(self._cell_times, PAD)):
+                if self.is_row_hidden or (
+                    column < len(self.hidden_columns) and self.hidden_columns[column]
+                ):
+                    self._hidden.add(len(self._cells))
+                self._cells.append(text)
+            self._column += self._cell_times
+            self._cell = None
+
+    def hand_on(self) -> Iterator[Item]:
+        """All that is left."""
+        if self._cell is not None:
+            yield from self.end("table-cell")
+        yield from self.end("table-row")
+        yield from self.rest.hand_on()
+        yield from self.lines.finish()
 
 
 class _OpenDoc:
@@ -52,29 +118,18 @@ class _OpenDoc:
         self.hidden_styles = hidden_styles
         self.spans: list[bool] = []
         self.style = ""
-        self.is_row_hidden = False
-        self.hidden_columns: list[bool] = []
-        self.column = 0
-        self.cells: list[int] = []
-        self.rows: list[Rows] = []
         self.page = 0
         self.paragraphs = 0
         self.is_styles = False
         self.features: set[str] = set()
 
     @property
-    def scribe(self) -> Scribe:
-        is_hidden = any(self.spans) or self.is_row_hidden or self._is_column_hidden()
-        return self.hidden if is_hidden else self.places[-1].scribe
+    def scribe(self) -> Scribe | _Table:
+        return self.hidden if any(self.spans) else self.places[-1].scribe
 
-    def _is_column_hidden(self) -> bool:
-        if not self.cells or not self.column:
-            return False
-        return self.column <= len(self.hidden_columns) and self.hidden_columns[self.column - 1]
-
-    def open(self, element: str, where: str) -> None:
+    def open(self, element: str, scribe: Scribe | _Table) -> None:
         if len(self.places) < _DEPTH:
-            self.places.append(_Place(element, Scribe(where)))
+            self.places.append(_Place(element, scribe))
 
     def start(self, event: Start) -> Iterator[Item]:
         name = event.name
@@ -93,9 +148,9 @@ class _OpenDoc:
             elif name in _HIDDEN:
                 self.features.add("hidden")
             if name == "notes":
-                self.open(name, f"note {self.page}")
+                self.open(name, Scribe(f"note {self.page}"))
             elif name != "text-box" or not self.page:
-                self.open(name, _PLACES[name])
+                self.open(name, Scribe(_PLACES[name]))
         elif name in _TABLE:
             self._start_table(event)
         elif name == "page":
@@ -138,54 +193,22 @@ class _OpenDoc:
         is_hidden = event.get("style-name") in self.hidden_styles
         if is_hidden:
             self.features.add("hidden")
-        self.open("page", f"{'hidden ' if is_hidden else ''}slide {self.page}")
+        self.open("page", Scribe(f"{'hidden ' if is_hidden else ''}slide {self.page}"))
 
     def _start_table(self, event: Start) -> None:
-        name = event.name
-        if name == "table":
+        if event.name == "table":
             is_hidden = event.get("style-name") in self.hidden_styles
             if is_hidden:
                 self.features.add("hidden")
-            self.open("table", f"{'hidden ' if is_hidden else ''}sheet {event.get('name')}".strip())
-            self.rows.append(Rows())
-            self.cells.append(0)
-            self.hidden_columns = []
-        elif name == "table-column":
-            repeated = _count(event.get("number-columns-repeated"))
-            is_hidden = event.get("visibility") in ("collapse", "filter")
-            # Nothing is hidden beyond what a table can have; more would only cost memory.
-            room = 16384 - len(self.hidden_columns)
-            self.hidden_columns += [is_hidden] * min(repeated, room)
-        elif name == "table-row":
-            self.is_row_hidden = event.get("visibility") in ("collapse", "filter")
-            self.column = 0
-        elif self.cells:
-            self.cells[-1] = _count(event.get("number-columns-repeated"))
-            self.column += 1
-
-    def _end_table(self, name: str) -> Iterator[Item]:
-        if name == "table" and self.rows:
-            yield from self.rows.pop().count()
-            self.cells.pop()
-            self.column = 0
-        elif name == "table-row" and self.rows:
-            self.places[-1].scribe.add("\n")
-            self.hidden.add("\n")
-            self.rows[-1].end()
-            self.is_row_hidden, self.column = False, 0
-            yield from self.hand_on()
-        elif name.endswith("cell") and self.cells:
-            repeated = self.cells[-1]
-            self.places[-1].scribe.add("\t" * min(repeated, PAD))
-            self.rows[-1].cell()
-            self.column += repeated - 1
+            where = f"{'hidden ' if is_hidden else ''}sheet {event.get('name')}".strip()
+            self.open("table", _Table(where))
+        elif isinstance(table := self.places[-1].scribe, _Table):
+            table.start(event)
 
     def text(self, text: str) -> None:
         if self.is_styles or (text.isspace() and not self.paragraphs):
             return
         self.scribe.add(text)
-        if self.rows:
-            self.rows[-1].add(text)
 
     def end(self, event: End) -> Iterator[Item]:
         name = event.name
@@ -193,21 +216,19 @@ class _OpenDoc:
             self.spans.pop()
         elif name in _PARAGRAPHS:
             self.paragraphs -= name in ("p", "h")
-            # A cell's paragraphs stay in the line of their row.
-            is_cell = self.column and self.places[-1].element == "table"
-            self.scribe.add(" " if is_cell else "\n")
-            if not is_cell:
-                yield from self.hand_on()
+            self.scribe.add("\n")
+            self.hidden.add("\n")
+            yield from self.hand_on()
         elif name in _STYLES:
             self.is_styles = False
-        elif name in _TABLE:
-            yield from self._end_table(name)
+        elif name in _CELLS and isinstance(table := self.places[-1].scribe, _Table):
+            yield from table.end(name)
         if len(self.places) > 1 and name == self.places[-1].element:
             yield from self.places.pop().scribe.hand_on()
 
     def hand_on(self, *, everything: bool = False) -> Iterator[Item]:
         for scribe in (self.places[-1].scribe, self.hidden, self.told):
-            if scribe.is_full or everything:
+            if isinstance(scribe, Scribe) and (scribe.is_full or everything):
                 yield from scribe.hand_on()
 
     def finish(self) -> Iterator[Item]:

@@ -1,18 +1,16 @@
-"""The text of SpreadsheetML (ECMA-376-1 §18): rows as lines, hidden ones apart."""
+"""The text of SpreadsheetML (ECMA-376-1 §18): rows as lines, hidden ones too."""
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from mailguard.extract.item import Feature, Item
+from mailguard.extract.item import Item
+from mailguard.extract.office.grid import PAD, SheetLines
 from mailguard.extract.office.markup import Event, Scribe, Start
-from mailguard.extract.office.table import DATE_FORMATS, Rows, is_date_format, shown_number
+from mailguard.extract.office.table import DATE_FORMATS, is_date_format, shown_number
 
 STRINGS = 24 << 20
 """Characters of shared strings that are held. A list of 400,000 people has 10 million."""
-
-PAD = 64
-"""Empty cells shown between two that hold something: enough to keep a table in its columns."""
 
 _COLUMN = re.compile(r"[A-Za-z]{1,3}")
 _VALUES = frozenset(("v", "t"))
@@ -111,14 +109,12 @@ class Sheet:
 
     def __init__(self, where: str, book: Book) -> None:
         self.book = book
-        self.shown = Scribe(where)
-        self.hidden = Scribe(f"hidden cells of {where}")
+        self.lines = SheetLines(where)
         self.formulas = Scribe(f"formulas of {where}")
         self.rest = Scribe(f"notes of {where}")
-        self.rows = Rows()
         self.hidden_columns: list[range] = []
         self.line: list[str] = []
-        self.hidden_line: list[str] = []
+        self.hidden: set[int] = set()
         self.is_row_hidden = False
         self.kind = ""
         self.style = 0
@@ -139,24 +135,20 @@ class Sheet:
         elif self.kind in ("", "n") and text:
             is_date = self.style in self.book.dates
             text = shown_number(text, is_date=is_date, from_1904=self.book.from_1904)
-        is_hidden = self.is_row_hidden or any(self.column in each for each in self.hidden_columns)
-        line = self.hidden_line if is_hidden else self.line
-        if not is_hidden:
-            line.extend([""] * min(PAD, self.column - len(line) - 1))
-        line.append(text)
+        self.line.extend([""] * min(PAD, self.column - len(self.line) - 1))
+        if self.is_row_hidden or any(self.column in each for each in self.hidden_columns):
+            self.hidden.add(len(self.line))
+        self.line.append(text)
 
     def _shared(self, text: str) -> str:
         number = int(text) if text.isdecimal() and len(text) < 9 else -1
         return self.book.strings[number] if 0 <= number < len(self.book.strings) else ""
 
     def end_row(self) -> Iterator[Item]:
-        for scribe, line in ((self.shown, self.line), (self.hidden, self.hidden_line)):
-            if any(line):
-                scribe.add("\t".join(line) + "\n")
-        if any(self.line) or any(self.hidden_line):
-            self.rows.row(self.line + self.hidden_line)
-        self.line, self.hidden_line, self.column = [], [], 0
-        for scribe in (self.shown, self.hidden, self.formulas, self.rest):
+        self.lines.add(self.line, self.hidden)
+        self.line, self.hidden, self.column = [], set(), 0
+        yield from self.lines.hand_on()
+        for scribe in (self.formulas, self.rest):
             if scribe.is_full:
                 yield from scribe.hand_on()
 
@@ -167,17 +159,14 @@ class Sheet:
 
     def finish(self) -> Iterator[Item]:
         yield from self.end_row()
-        yield from self.shown.hand_on()
+        yield from self.lines.finish()
         yield from self.rest.hand_on()
         yield from self.formulas.hand_on()
-        for item in self.hidden.hand_on():
-            yield from (item, Feature("hidden"))
-        yield from self.rows.count()
 
 
 def read_sheet(events: Iterable[Event], where: str, book: Book) -> Iterator[Item]:
-    """A line for each row; formulas that hold words, headers and footers, tips and lists to choose
-    from, and what lies in hidden rows and columns, apart."""
+    """A line for each row, hidden or not; formulas that hold words, headers and footers, tips and
+    lists to choose from apart."""
     sheet = Sheet(where, book)
     name = ""
     is_cell = False

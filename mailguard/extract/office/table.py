@@ -1,7 +1,7 @@
 """How many rows a table has: "an export of 240 pupils" is seen by it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from mailguard.extract.item import Feature, Item
@@ -22,42 +22,18 @@ class Rows:
 
     def __init__(self) -> None:
         self._count = 0
-        self._cells = 0
-        self._is_filled = False
-        self._is_worded = True
         self._has_heading = False
 
-    def add(self, text: str) -> None:
-        """The cell being read goes on with `text`."""
-        if text and not text.isspace():
-            self._is_filled = True
-            # Only of the first row it matters what is in it.
-            if not self._count and _NUMBER.match(text):
-                self._is_worded = False
-
-    def cell(self) -> None:
-        """The cell ends."""
-        self._cells += self._is_filled
-        self._is_filled = False
-
-    def row(self, cells: list[str]) -> None:
-        """A whole row."""
+    def row(self, cells: Sequence[str], times: int = 1, *, is_filled: bool = False) -> None:
+        """A row, which comes so many times; `is_filled` if it holds more than its `cells`."""
         if self._count:
-            self._count += any(cells) and not "".join(cells).isspace()
+            if is_filled or (any(cells) and not "".join(cells).isspace()):
+                self._count += times
             return
-        for text in cells:
-            self.add(text)
-            self.cell()
-        self.end()
-
-    def end(self) -> None:
-        """The row ends."""
-        if self._cells:
-            self._count += 1
-            if self._count == 1:
-                self._has_heading = self._is_worded and self._cells > 1
-        self._cells = 0
-        self._is_worded = True
+        filled = [cell for cell in cells if cell and not cell.isspace()]
+        if filled or is_filled:
+            self._count = times
+            self._has_heading = len(filled) > 1 and not any(map(_NUMBER.match, filled))
 
     def count(self) -> Iterator[Item]:
         """The feature, if there are two rows or more."""

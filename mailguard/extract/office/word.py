@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from mailguard.extract.item import Feature, Item, Text
+from mailguard.extract.office.grid import Grid
 from mailguard.extract.office.markup import End, Event, Scribe, Start
-from mailguard.extract.office.table import Rows
 
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t"}
 _TEXTS = frozenset(("t", "delText", "instrText", "delInstrText"))
 _DELETED = frozenset(("del", "moveFrom"))
 _NOTES = frozenset(("footnote", "endnote", "comment"))
+_TABLE = frozenset(("tbl", "tr", "tc"))
 _DEPTH = 200
 """Text boxes and tables in each other; libxml2 itself stops at 256 elements."""
 
@@ -20,7 +21,8 @@ class _Word:
     def __init__(self, where: str, hidden_styles: set[str]) -> None:
         self.hidden_styles = hidden_styles
         self.is_paragraph_hidden = False
-        self.main = [Scribe(where)]
+        # Tables and text boxes, each in the one before; the document first.
+        self.main: list[Scribe | Grid] = [Scribe(where)]
         self.hidden = Scribe("hidden text")
         self.deleted = Scribe("deleted text")
         self.fields = Scribe("field")
@@ -29,7 +31,6 @@ class _Word:
         self.is_hidden = False
         self.is_in_style = False
         self.deletions = 0
-        self.rows: list[Rows] = []
         self.features: set[str] = set()
 
     def start(self, event: Start) -> Iterator[Item]:
@@ -54,8 +55,8 @@ class _Word:
             self.features.add("tracked_changes")
         elif name == "ins":
             self.features.add("tracked_changes")
-        elif name == "tbl":
-            self.rows.append(Rows())
+        elif name == "tbl" and len(self.main) < _DEPTH:
+            self.main.append(self._grid())
         elif name == "txbxContent" and len(self.main) < _DEPTH:
             self.main.append(Scribe("text box"))
         if event.attributes:
@@ -70,11 +71,19 @@ class _Word:
         if not self.text_name:
             return
         self.scribe.add(text)
-        if self.rows:
-            self.rows[-1].add(text)
+        if isinstance(place := self.main[-1], Grid) and not text.isspace():
+            place.fill()
+
+    def _grid(self) -> Grid:
+        """A table at this place; what stands before it in a cell of another comes before it."""
+        place = self.main[-1]
+        if isinstance(place, Scribe):
+            return Grid(place)
+        place.spill()
+        return Grid(place.scribe)
 
     @property
-    def scribe(self) -> Scribe:
+    def scribe(self) -> Scribe | Grid:
         if self.text_name in ("instrText", "delInstrText"):
             return self.fields
         if self.text_name == "delText" or self.deletions:
@@ -91,22 +100,22 @@ class _Word:
             self.is_in_style = False
         elif name == "p":
             self.is_paragraph_hidden = False
-            self.main[-1].add(" " if self.rows and len(self.main) == 1 else "\n")
-            yield from self._paragraph()
-        elif name == "tc":
-            self.main[-1].add("\t")
-            if self.rows:
-                self.rows[-1].cell()
-        elif name == "tr":
             self.main[-1].add("\n")
-            if self.rows:
-                self.rows[-1].end()
-        elif name == "tbl" and self.rows:
-            yield from self.rows.pop().count()
+            yield from self._paragraph()
+        elif name in _TABLE and isinstance(grid := self.main[-1], Grid):
+            if name == "tc":
+                grid.cell()
+            elif name == "tr":
+                grid.row()
+            else:
+                self.main.pop()
+                yield from grid.finish()
         elif name in _DELETED and self.deletions:
             self.deletions -= 1
-        elif name == "txbxContent" and len(self.main) > 1:
-            yield from self.main.pop().hand_on()
+        elif name == "txbxContent" and isinstance(box := self.main[-1], Scribe):
+            if len(self.main) > 1:
+                self.main.pop()
+                yield from box.hand_on()
         elif name in _NOTES:
             self.main[-1].add("\n")
 
@@ -114,12 +123,18 @@ class _Word:
         self.fields.add("\n")
         for scribe in (self.hidden, self.deleted):
             scribe.add("\n")
-        for scribe in (self.main[-1], self.hidden, self.deleted, self.fields, self.told):
+        place = self.main[-1]
+        main = place.scribe if isinstance(place, Grid) else place
+        for scribe in (main, self.hidden, self.deleted, self.fields, self.told):
             if scribe.is_full:
                 yield from scribe.hand_on()
 
     def finish(self) -> Iterator[Item]:
-        for scribe in (*self.main, self.hidden, self.deleted, self.told):
+        for grid in self.main:
+            if isinstance(grid, Grid):
+                yield from grid.finish()
+        main = [place for place in self.main if isinstance(place, Scribe)]
+        for scribe in (*main, self.hidden, self.deleted, self.told):
             if scribe is self.hidden:
                 found = list(scribe.hand_on())
                 self.features |= {"hidden"} if found else set()
@@ -158,8 +173,8 @@ def read_word(
     for event in events:
         if isinstance(event, str):
             word.text(event)
-            if word.scribe.is_overfull:
-                yield from word.scribe.hand_on()
+            if isinstance(scribe := word.scribe, Scribe) and scribe.is_overfull:
+                yield from scribe.hand_on()
         elif isinstance(event, Start):
             yield from word.start(event)
         else:

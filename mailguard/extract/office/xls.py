@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from mailguard.extract.item import Feature, Item, Miss, Text
 from mailguard.extract.office.biff import Strings, read_short
+from mailguard.extract.office.grid import PAD, SheetLines
 from mailguard.extract.office.markup import Scribe
-from mailguard.extract.office.sheet import PAD
-from mailguard.extract.office.table import DATE_FORMATS, Rows, is_date_format, shown_number
+from mailguard.extract.office.table import DATE_FORMATS, is_date_format, shown_number
 
 _BOF, _EOF, _CONTINUE = 0x0809, 0x000A, 0x003C
 _FILE_PASS, _BOUND_SHEET, _STRINGS, _FORMAT, _XF = 0x002F, 0x0085, 0x00FC, 0x041E, 0x00E0
@@ -45,27 +45,22 @@ class _Sheet:
 
     def __init__(self, where: str, book: _Book) -> None:
         self.book = book
-        self.shown = Scribe(where)
-        self.hidden = Scribe(f"hidden cells of {where}")
+        self.lines = SheetLines(where)
         self.rest = Scribe(f"notes of {where}")
-        self.rows = Rows()
         self.hidden_rows: set[int] = set()
         self.hidden_columns: set[int] = set()
         self.row = -1
         self.line: list[str] = []
-        self.hidden_line: list[str] = []
-        self.last = self.line
+        self.hidden: set[int] = set()
 
     def put(self, row: int, column: int, text: str) -> Iterator[Item]:
         if row != self.row:
             yield from self.end_row()
             self.row = row
+        self.line.extend([""] * min(PAD, column - len(self.line)))
         if row in self.hidden_rows or column in self.hidden_columns:
-            self.last = self.hidden_line
-        else:
-            self.last = self.line
-            self.line.extend([""] * min(PAD, column - len(self.line)))
-        self.last.append(text)
+            self.hidden.add(len(self.line))
+        self.line.append(text)
 
     def number(self, number: float, style: int) -> str:
         formats = self.book.formats
@@ -73,28 +68,20 @@ class _Sheet:
         return shown_number(repr(number), is_date=is_date, from_1904=self.book.from_1904)
 
     def end_row(self) -> Iterator[Item]:
-        for scribe, line in ((self.shown, self.line), (self.hidden, self.hidden_line)):
-            if any(line):
-                scribe.add("\t".join(line) + "\n")
-        if any(self.line) or any(self.hidden_line):
-            self.rows.row(self.line + self.hidden_line)
-        self.line, self.hidden_line = [], []
-        self.last = self.line
-        for scribe in (self.shown, self.hidden, self.rest):
-            if scribe.is_full:
-                yield from scribe.hand_on()
+        self.lines.add(self.line, self.hidden)
+        self.line, self.hidden = [], set()
+        yield from self.lines.hand_on()
+        if self.rest.is_full:
+            yield from self.rest.hand_on()
 
     def finish(self) -> Iterator[Item]:
         yield from self.end_row()
-        yield from self.shown.hand_on()
+        yield from self.lines.finish()
         yield from self.rest.hand_on()
-        for item in self.hidden.hand_on():
-            yield from (item, Feature("hidden"))
-        yield from self.rows.count()
 
 
 def read_xls(stream: bytes) -> Iterator[Item]:
-    """Yield the text of a Workbook stream: a line for each row, hidden cells apart."""
+    """Yield the text of a Workbook stream: a line for each row, hidden or not."""
     book = _Book()
     sheet: _Sheet | None = None
     waits_for_text = False
@@ -199,7 +186,7 @@ def _read_record(kind: int, body: bytes, sheet: _Sheet) -> Iterator[Item]:
             (number,) = struct.unpack_from("<d", body, 6)
             yield from sheet.put(row, column, sheet.number(number, style))
     elif kind == _FORMULA_TEXT:
-        sheet.last[-1:] = [_long(body, is_old=book.is_old)]
+        sheet.line[-1:] = [_long(body, is_old=book.is_old)]
     elif kind == _ROW and len(body) >= 14:
         if body[12] & 0x20:
             sheet.hidden_rows.add(struct.unpack_from("<H", body)[0])

@@ -32,7 +32,7 @@ def read_binary_book(pieces: Iterable[bytes], book: Book) -> None:
 
 
 def read_binary_sheet(pieces: Iterable[bytes], where: str, book: Book) -> Iterator[Item]:
-    """A line for each row; what lies in hidden rows and columns, apart."""
+    """A line for each row, hidden or not."""
     sheet = Sheet(where, book)
     for kind, body in _records(pieces):
         if kind == _ROW and len(body) >= 12:

@@ -86,7 +86,7 @@ def test_the_charset_of_attached_text_is_not_lost() -> None:
         b"Content-Transfer-Encoding: base64\n\n" + base64.b64encode("яблоко".encode("koi8-r"))
     )
 
-    assert members(list(message.read(data, ROOM))) == {"a.txt": "яблоко".encode()}
+    assert members(list(message.read(data, ROOM))) == {"a.txt": "\ufeffяблоко".encode()}
 
 
 def test_an_encrypted_part_of_a_message_file_is_a_miss() -> None:

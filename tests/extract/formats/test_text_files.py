@@ -94,6 +94,36 @@ def test_a_broken_table_is_read(data: str) -> None:
     assert MARKER in read(data, "a.csv").text
 
 
+PAGE = """<p>The classes:</p>
+<table><tr><th>Name<th>Born</tr><tr><td>Ann <b>Holt</b></td><td>04/03/2015</td></tr>
+<tr style="display: none"><td>Ben Shaw</td><td>05/06/2015</td></tr>
+<tr><td><p>Cat Moss</p></td><td></td></tr></table>
+<table><tr><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr></table><p>Yours</p>"""
+
+
+def test_tables_of_a_page_are_lines_of_cells_and_each_is_counted() -> None:
+    reading = read(PAGE, "classes.html")
+
+    lines = [line.strip() for line in reading.text.split("\n") if line.strip()]
+    assert lines[:7] == [
+        "The classes:",
+        "Name\tBorn",
+        "Ann Holt\t04/03/2015",
+        "Ben Shaw\t05/06/2015",
+        "Cat Moss",
+        "1\t2",
+        "3\t4",
+    ]
+    assert reading.features == ("rows:3", "rows:2")
+
+
+@pytest.mark.parametrize("letter", ["\ufdd1", "\ufdd0", "&#xFDD1;", "&#64977", "&#x00fdd0;"])
+def test_nothing_in_a_page_passes_for_the_end_of_a_cell(letter: str) -> None:
+    page = f"<table><tr><td>{MARKER[:5]}{letter}{MARKER[5:]}{letter}</td></tr></table>"
+
+    assert MARKER.split() == read(page, "a.html").text.split()
+
+
 # ---- pages and drawings --------------------------------------------------------------------------
 
 
