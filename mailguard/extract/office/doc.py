@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterator
 
 from mailguard.extract.item import Feature, Item, Miss, Text
+from mailguard.extract.office.doc_hidden import Range, hidden_characters, hidden_ranges
 from mailguard.extract.office.raw_text import read_raw
 
 MAGIC = 0xA5EC
@@ -43,7 +44,7 @@ def read_doc(stream: bytes, tables: tuple[bytes, bytes]) -> Iterator[Item]:
         yield from _read_old(stream, is_complex=bool(flags & _COMPLEX))
         return
     try:
-        text, is_cut = _pieces(stream, tables[bool(flags & _TABLE_1)])
+        text, hidden, is_cut = _pieces(stream, tables[bool(flags & _TABLE_1)])
         sizes = [struct.unpack_from("<i", stream, offset)[0] for _, offset in _PLACES]
     except (struct.error, ValueError):
         # Word may still be able to repair it.
@@ -52,15 +53,18 @@ def read_doc(stream: bytes, tables: tuple[bytes, bytes]) -> Iterator[Item]:
         return
     start = 0
     for (where, _), size in zip(_PLACES, sizes, strict=True):
-        yield from _shown(text[start : start + max(0, size)], where)
-        start += max(0, size)
+        end = start + max(0, size)
+        yield from _shown(text[start:end], where)
+        yield from _without(text, hidden, start, end, where)
+        start = end
     yield from _shown(text[start:], "part")
     if is_cut:
         yield Miss("too_long")
 
 
-def _pieces(stream: bytes, table: bytes) -> tuple[str, bool]:
-    """Put the text together (MS-DOC §2.9.38, §2.8.35)."""
+def _pieces(stream: bytes, table: bytes) -> tuple[str, list[Range], bool]:
+    """Put the text together (MS-DOC §2.9.38, §2.8.35): all of it, which characters are not shown,
+    and whether there was more."""
     offset, length = struct.unpack_from("<II", stream, 0x1A2)
     clx = table[offset : offset + length]
     at = 0
@@ -75,6 +79,9 @@ def _pieces(stream: bytes, table: bytes) -> tuple[str, bool]:
         raise ValueError("no pieces")
     positions = struct.unpack_from(f"<{count + 1}I", plc)
     pieces: list[str] = []
+    hidden: list[Range] = []
+    unseen = hidden_ranges(stream, table)
+    done = 0
     # Pieces may overlap in a file made to explode, and only there.
     room = len(stream)
     for number in range(count):
@@ -82,16 +89,33 @@ def _pieces(stream: bytes, table: bytes) -> tuple[str, bool]:
         if characters <= 0:
             continue
         if characters > room:
-            return "".join(pieces), True
+            return "".join(pieces), hidden, True
         room -= characters
         (where,) = struct.unpack_from("<I", plc, 4 * (count + 1) + 8 * number + 2)
-        start = where & 0x3FFFFFFF
+        start, width = where & 0x3FFFFFFF, 2
         if where & 0x40000000:
-            piece = stream[start // 2 : start // 2 + characters].decode("cp1252", "replace")
-        else:
-            piece = stream[start : start + 2 * characters].decode("utf-16-le", "replace")
+            start, width = start // 2, 1
+        content = stream[start : start + width * characters]
+        piece = content.decode("cp1252" if width == 1 else "utf-16-le", "replace")
+        if unseen and len(piece) == characters:
+            # Without letters beyond the first 65,536, which are two characters to Word.
+            cut = hidden_characters(unseen, start, characters, width)
+            hidden += ((done + first, done + last) for first, last in cut)
         pieces.append(piece)
-    return "".join(pieces), False
+        done += len(piece)
+    return "".join(pieces), hidden, False
+
+
+def _without(text: str, hidden: list[Range], start: int, end: int, where: str) -> Iterator[Item]:
+    """The text as it is shown, where something hidden stands in the midst of it."""
+    pieces = []
+    done = start
+    for first, last in hidden:
+        if start <= first < end:
+            pieces.append(text[done:first])
+            done = min(last, end)
+    if pieces and text[done:end].strip():
+        yield from _shown("".join((*pieces, text[done:end])), f"shown {where or 'text'}")
 
 
 def _read_old(stream: bytes, *, is_complex: bool) -> Iterator[Item]:

@@ -1,6 +1,7 @@
 """Documents that a real program has written: what was planted is found, wherever it is."""
 
 import lzma
+import struct
 from functools import cache
 from pathlib import Path
 
@@ -213,11 +214,27 @@ def test_a_locked_pdf_is_read_with_a_password_of_the_message() -> None:
     assert reading.misses == ()
 
 
+def test_words_that_hidden_letters_split_in_an_old_document_are_whole() -> None:
+    reading = read("split.doc")
+
+    assert places(reading, "the otter naps here – yes") == {"shown text"}
+    assert places(reading, "the otqqqter nazzps here") == {""}
+
+
+@pytest.mark.parametrize("at", range(0x0FA, 0x102))
+def test_what_an_old_document_hides_may_be_damaged(at: int) -> None:
+    data = bytearray(sample("split.doc"))
+    start = data.index(struct.pack("<H", 0xA5EC))
+    data[start + at] ^= 0xFF
+
+    assert "the otqqqter nazzps here" in read_file(bytes(data), About(name="a.doc")).text
+
+
 def test_every_sample_is_used() -> None:
     unused = (
         {path.name for path in SAMPLES.iterdir()}
         - set(PLANTED)
-        - {"README.md", "locked.pdf", "locked", "pictures"}
+        - {"README.md", "locked.pdf", "locked", "pictures", "split.doc", "split.fodt"}
     )
 
     assert unused == set()
