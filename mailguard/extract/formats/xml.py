@@ -1,11 +1,20 @@
 """XML of whatever kind, SVG drawings included: all text, and attributes that people get to see."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mailguard.extract.item import About, Feature, Item, Text
 from mailguard.extract.office.data_uri import data_files
-from mailguard.extract.office.markup import Events, entities_of, read_any, root_of, spaces_of
+from mailguard.extract.office.grid import words_of
+from mailguard.extract.office.markup import (
+    Event,
+    Events,
+    Start,
+    entities_of,
+    read_any,
+    root_of,
+    spaces_of,
+)
 from mailguard.extract.office.opendoc import read_opendoc
 from mailguard.extract.office.package import cut
 from mailguard.extract.office.word import read_word
@@ -25,6 +34,14 @@ _LINK = re.compile(
 )
 LINKS = 1000
 
+_LONGEST_VALUE = 100
+"""Characters. A longer text says itself what it is about."""
+
+_SHORTEST_NAME = 3
+"""Letters. The shorter ones are markup, as in HTML; so is this one."""
+
+_MARKUP = {"text", "title", "desc", "span", "para", "tspan", "link"}
+
 
 def read(data: bytes, about: About) -> Iterator[Item]:
     """Yield all text; where it is no XML, what is left without its tags."""
@@ -39,7 +56,7 @@ def read(data: bytes, about: About) -> Iterator[Item]:
         # Word 2003, and Word's files unpacked into one (flat OPC).
         items = read_word(events, "")
     else:
-        items = read_any(events, "")
+        items = read_any(_name_values(events), "")
     for item in items:
         is_empty = is_empty and not isinstance(item, Text)
         yield item
@@ -53,3 +70,27 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     if _SCRIPT.search(data):
         yield Feature("active")
     yield from data_files(text)
+
+
+def _name_values(events: Iterable[Event]) -> Iterator[Event]:
+    """Put the name of its element before each value of a record, since nothing else there says what
+    it is ("UPN: A123…"); not amid sentences, where names are markup."""
+    name, is_sentence = "", False
+    for event in events:
+        if isinstance(event, Start):
+            name = "" if is_sentence else event.name
+            yield event
+        elif not isinstance(event, str):
+            name, is_sentence = "", False
+            yield event
+        elif event.isspace():
+            yield event
+        else:
+            yield f"{_said(name)}{event}" if len(event) <= _LONGEST_VALUE else event
+            name, is_sentence = "", True
+
+
+def _said(name: str) -> str:
+    if len(name) < _SHORTEST_NAME or name.lower() in _MARKUP:
+        return ""
+    return f"{words_of(name)}: "

@@ -1,10 +1,13 @@
 """Tables as text, of whatever format: a line for each row, its cells parted by one tab each."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 
 from mailguard.extract.item import Feature, Item
 from mailguard.extract.office.markup import ENOUGH, Scribe
 from mailguard.extract.office.table import Rows
+
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_.-]+")
 
 PAD = 64
 """Empty cells shown between two that hold something, and times that a repeated one is shown: enough
@@ -19,6 +22,11 @@ def line_of(cells: Sequence[str]) -> str:
         line = "\t".join(" ".join(cell.split()) for cell in cells)
     line = line.rstrip()
     return f"{line}\n" if line else ""
+
+
+def words_of(name: str) -> str:
+    """The name of a field as words: "legalSurname", "LegalSurname" and "legal_surname" alike."""
+    return _WORD_BEGINS.sub(" ", name).strip()
 
 
 class SheetLines:

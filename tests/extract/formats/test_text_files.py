@@ -227,6 +227,33 @@ def test_records_of_json_are_counted(data: str) -> None:
     assert read(data, "pupils.json").features == ("rows:240",)
 
 
+@pytest.mark.parametrize("form", ["{}", '{{"pupils": {}, "made": 1}}'])
+def test_records_of_json_are_also_a_table(form: str) -> None:
+    records = (
+        '[\n{"legalSurname": "Holt", "born_on": "2015-03-04"},'
+        '\n{"legalSurname": "Reed", "born_on": null, "UPN": 7, "more": [1]}\n]'
+    )
+    reading = read(form.format(records), "a.json")
+
+    assert places(reading, "legal Surname\tborn on\tUPN\tmore\nHolt\t2015-03-04\nReed\t\t7") == {
+        "as a table"
+    }
+
+
+def test_values_of_xml_are_said_with_the_names_of_their_elements() -> None:
+    page = "<list><pupil><DateOfBirth>2015-03-04</DateOfBirth><UPN>A123</UPN></pupil></list>"
+
+    assert "Date Of Birth: 2015-03-04" in read(page, "a.xml").text
+    assert "UPN: A123" in read(page, "a.xml").text
+
+
+def test_names_of_elements_do_not_stand_amid_sentences_of_xml() -> None:
+    page = "<doc><chapter>the <important>otter</important> naps <place>here</place></chapter></doc>"
+
+    assert "important:" not in read(page, "a.xml").text
+    assert "place:" not in read(page, "a.xml").text
+
+
 def test_json_that_is_nested_without_end_is_read() -> None:
     assert MARKER in read("[" * 100_000 + f'"{MARKER}"', "a.json").text
 
