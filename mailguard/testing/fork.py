@@ -17,5 +17,5 @@ def fork() -> int:
     gc.collect()
     for thread in threading.enumerate():
         if thread.name.startswith(_DATABASE):
-            thread.join(0.1)
+            thread.join(0.01)
     return os.fork()
