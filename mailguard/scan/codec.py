@@ -11,7 +11,7 @@ from mailguard.mail.text import Where
 from mailguard.scan.finding import Finding, Level, ScanReport, Span, Symbol, Unscanned
 
 _REPORT_KEYS = {"findings", "unscanned", "ruleset", "failed"}
-_FINDING_KEYS = {"symbol", "level", "part", "where", "count", "spans"}
+_FINDING_KEYS = {"symbol", "level", "part", "where", "count", "spans", "subjects"}
 _SPAN_KEYS = {"part", "where", "start", "end"}
 _UNSCANNED_KEYS = {"part", "reason"}
 
@@ -37,6 +37,7 @@ def _finding_to_json(finding: Finding) -> dict[str, Any]:
             {"part": span.part, "where": str(span.where), "start": span.start, "end": span.end}
             for span in finding.spans
         ],
+        "subjects": list(finding.subjects),
     }
 
 
@@ -67,6 +68,7 @@ def _read_finding(value: object, symbols: Mapping[str, Symbol]) -> Finding:
         where=None if where is None else Where(_text(where)),
         count=_number(finding["count"]),
         spans=tuple(_read_span(span) for span in _list(finding["spans"])),
+        subjects=tuple(_text(subject) for subject in _list(finding["subjects"])),
     )
 
 

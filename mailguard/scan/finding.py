@@ -45,6 +45,34 @@ class Level(IntEnum):
     CRITICAL = 4
 
 
+class Leak(StrEnum):
+    """What kind of data a finding of personal data or credentials shows; policy's table of what may
+    go where has a row for each."""
+
+    WEAK = "weak"
+    """Says little about one person: a postcode with a house number, a registration plate."""
+
+    STRONG = "strong"
+    """Identifies one person to an authority or a bank."""
+
+    SPECIAL = "special"
+    """Health, care, family, belief and the like, in words that are about a pupil."""
+
+    MANY = "many"
+    """Ten people or more: an export, a census file, a class list."""
+
+    RECIPIENTS = "recipients"
+    """Many outside addresses shown to each other."""
+
+    CREDENTIALS = "credentials"
+    OWN = "own"
+    """The writer gives away their own address, number or whereabouts."""
+
+    PUPIL = "pupil"
+    """A pupil of the school is named. Nothing by itself; beside another kind it makes that one
+    about somebody."""
+
+
 class Status(StrEnum):
     """How far a check may act."""
 
@@ -76,6 +104,10 @@ class Symbol:
     seals: bool = False
     """Suspected illegal imagery: nobody may open the message."""
 
+    leak: Leak | None = None
+    """Only for the categories personal_data and credentials; None there means by level: L0 is weak,
+    L1 and L2 strong, L3 and L4 many; credentials are credentials."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
@@ -89,6 +121,9 @@ class Span:
 
 SPAN_LIMIT = 20
 """Spans that a finding shows: more than a reviewer reads."""
+
+SUBJECT_LIMIT = 20
+"""Pupils that a finding names: more than any family has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +143,10 @@ class Finding:
 
     spans: tuple[Span, ...] = ()
     """At most :data:`SPAN_LIMIT`, disjoint within a part and place."""
+
+    subjects: tuple[str, ...] = ()
+    """Pupils whom it is about, by the school's roll (:mod:`mailguard.scan.roll`): keyed hashes, no
+    names; sorted, at most :data:`SUBJECT_LIMIT`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

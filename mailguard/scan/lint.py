@@ -7,7 +7,7 @@ Phrases of a word list need not be needed one by one. Retired rules are not run,
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from mailguard.mail.envelope import Envelope, Origin, Path, QueueId, Session, Transaction
@@ -18,11 +18,32 @@ from mailguard.scan.detector import Detector
 from mailguard.scan.example import RECIPIENT, SENDER, Example
 from mailguard.scan.finding import Symbol
 from mailguard.scan.registry import Ruleset
+from mailguard.scan.roll import Pupil, build_roll, subject_id
 from mailguard.scan.rule import Rule
 from mailguard.scan.scanner import scan
 from mailguard.scan.school import School
 
-SCHOOL = School(name="School of the examples", domains=frozenset({SENDER.partition("@")[2]}))
+_NAMES = (
+    *(("Cara", "Finch"), ("Ben", "Holt"), ("Will", "May"), ("Dina", "Okoro"), ("Elif", "Stone")),
+    *(("Faye", "Lindqvist"), ("Gus", "Penrose"), ("Hana", "Weir"), ("Ivo", "Marsh")),
+    *(("Jia", "Thorne"), ("Kofi", "Vale"), ("Lena", "Quist")),
+)
+_KEY = b"the roll of the examples"
+_PUPILS = tuple(
+    Pupil(
+        subject=subject_id(_KEY, str(number)),
+        names=(names,),
+        born=date(2015, 5, 2 + number),
+        upn="" if number else "B801200005001",
+    )
+    for number, names in enumerate(_NAMES)
+)
+SCHOOL = School(
+    name="School of the examples",
+    domains=frozenset({SENDER.partition("@")[2]}),
+    roll=build_roll(_PUPILS, key=_KEY),
+)
+"""Its pupils are named in the examples of detectors that know a school's pupils."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,13 @@
 r"""A check as data: one TOML text becomes one :class:`Rule`, or a `RuleError` says why it does not.
 
-The format is shown in docs/design.md §6. All keys are needed but ``seals``, ``unless``, and one of
-``all`` and ``any``; a key that is not named here is refused.
+The format is shown in docs/design.md §6. All keys are needed but ``seals``, ``leak``, ``unless``,
+and one of ``all`` and ``any``; a key that is not named here is refused.
 
 Top level
     ``symbol`` (the file's name), ``category`` (its folder), ``level`` 0-4, ``status`` draft, stable
     or retired, ``says`` (one plain sentence with a full stop), ``clauses`` (``policy:clause``; may
-    be empty), ``why``, and ``seals = true`` for suspected illegal imagery.
+    be empty), ``why``, ``seals = true`` for suspected illegal imagery, and ``leak`` for what kind
+    of data it shows, in the categories personal_data and credentials only.
 ``[match]``
     ``in``: one or more of subject, body, quoted, attachment, filename; quoted text is searched only
     when it is named. ``within``: sentence, paragraph or message (all text of the places in ``in``
@@ -44,7 +45,7 @@ from pathlib import PurePosixPath
 from mailguard.errors import RuleError
 from mailguard.mail.text import Where
 from mailguard.scan.example import EXAMPLES_NEEDED, Example, compose
-from mailguard.scan.finding import Category, Level, Status, Symbol
+from mailguard.scan.finding import Category, Leak, Level, Status, Symbol
 from mailguard.scan.pattern import expand, parse_phrases
 from mailguard.scan.table import Table
 
@@ -119,6 +120,7 @@ _KEYS = (
     "clauses",
     "why",
     "seals",
+    "leak",
     "match",
     "examples",
 )
@@ -148,6 +150,7 @@ def _read_symbol(top: Table) -> Symbol:
         clauses=_read_clauses(top),
         status=top.choice("status", Status),
         seals=top.flag("seals"),
+        leak=top.choice("leak", Leak) if top.has("leak") else None,
     )
     path = PurePosixPath(top.file)
     if not _SYMBOL.fullmatch(symbol.name):
@@ -160,6 +163,8 @@ def _read_symbol(top: Table) -> Symbol:
         top.refuse("category", "is for what could not be read; no rule can find that")
     if symbol.seals and symbol.category is not Category.IMAGERY:
         top.refuse("seals", "is for the category imagery only")
+    if symbol.leak and symbol.category not in (Category.PERSONAL_DATA, Category.CREDENTIALS):
+        top.refuse("leak", "is for the categories personal_data and credentials only")
     return symbol
 
 

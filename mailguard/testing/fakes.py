@@ -173,6 +173,7 @@ class FakeClock:
 LEVELS = {
     Action.RELAY: Level.COUNT,
     Action.FLAG: Level.FLAG,
+    Action.RETURN: Level.HOLD,
     Action.HOLD: Level.HOLD,
     Action.SEAL: Level.CRITICAL,
     Action.REJECT: Level.HOLD,

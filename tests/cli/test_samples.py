@@ -46,7 +46,7 @@ OUTCOMES = {
     "writes to a helpline": ("relay", False),
     "tells teacher and friend": ("flag hold", False),
     "class list goes home": ("hold", False),
-    "password by mail": ("hold", False),
+    "password by mail": ("return", False),
     "advert to all staff": ("flag", False),
     "locked message goes out": ("hold", False),
     "phishing": ("hold", False),

@@ -63,6 +63,8 @@ TOP_LEVEL_MISTAKES = [
     pytest.param({"why": ""}, "why", "missing", id="no why"),
     pytest.param({"seals": "true"}, "seals", "imagery", id="seals what is no image"),
     pytest.param({"seals": "1"}, "seals", "true or false", id="seals a number"),
+    pytest.param({"leak": '"own"'}, "leak", "personal_data", id="leak of what is no data"),
+    pytest.param({"leak": '"mine"'}, "leak", "mine", id="leak of no kind"),
 ]
 MATCH_MISTAKES = [
     pytest.param({"in": "[]"}, "match.in", "at least one", id="nowhere"),

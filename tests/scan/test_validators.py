@@ -3,8 +3,8 @@
 import pytest
 from stdnum.gb import upn
 
+from mailguard.scan.payment import is_card_number
 from mailguard.scan.validators import (
-    is_card_number,
     is_insurance_number,
     is_nhs_number,
     is_pupil_number,

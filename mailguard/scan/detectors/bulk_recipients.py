@@ -11,7 +11,7 @@ from mailguard.mail.envelope import Transaction
 from mailguard.mail.text import MessageView
 from mailguard.scan.detector import match, no_match
 from mailguard.scan.example import compose
-from mailguard.scan.finding import Category, Finding, Level, Symbol
+from mailguard.scan.finding import Category, Finding, Leak, Level, Symbol
 from mailguard.scan.school import School
 
 BULK_RECIPIENTS = Symbol(
@@ -19,7 +19,8 @@ BULK_RECIPIENTS = Symbol(
     category=Category.PERSONAL_DATA,
     level=Level.HOLD,
     says="Many people outside the school would see each other's addresses.",
-    clauses=("symphony:3.1.5e",),
+    clauses=("symphony:3.1.5e", "allesley:confidential-information"),
+    leak=Leak.RECIPIENTS,
 )
 SYMBOLS = (BULK_RECIPIENTS,)
 

@@ -1,6 +1,7 @@
 """Payment card numbers: Visa, Mastercard, American Express, Discover, Maestro.
 
 Catches: one beside the words of a card; one written in groups as on a card beside words of payment.
+With the security code or the date of expiry near it, the card can be used: the finding is worse.
 Misses: a number alone; a number spread over several lines.
 False positives: a loyalty card number of a payment card's range, one time in ten.
 """
@@ -11,17 +12,18 @@ from collections.abc import Iterator
 from mailguard.mail.envelope import Transaction
 from mailguard.mail.text import MessageView
 from mailguard.scan.detector import match, no_match
-from mailguard.scan.finding import Category, Finding, Level, Symbol
-from mailguard.scan.identifier import Identifier
+from mailguard.scan.finding import Category, Finding, Leak, Level, Symbol
+from mailguard.scan.identifier import NEAR, Hit, Identifier, report
+from mailguard.scan.payment import is_card_number
 from mailguard.scan.school import School
-from mailguard.scan.validators import is_card_number
 
 CARD_NUMBER = Symbol(
     name="CARD_NUMBER",
     category=Category.PERSONAL_DATA,
     level=Level.FLAG,
     says="The message contains a payment card number.",
-    clauses=("symphony:3.1.5e",),
+    clauses=("symphony:3.1.5e", "allesley:confidential-information"),
+    leak=Leak.STRONG,
 )
 SYMBOLS = (CARD_NUMBER,)
 
@@ -37,7 +39,6 @@ EXAMPLES = (
 )
 
 _NUMBER = Identifier(
-    symbol=CARD_NUMBER,
     pattern=(
         r"\b(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{2,3})?|\d{4}[ -]?\d{6}[ -]?\d{5})\b"
     ),
@@ -52,6 +53,18 @@ _NUMBER = Identifier(
 )
 
 
+_USABLE = re.compile(
+    r"\b(?:cvv2?|cvc2?|cv2|security code|code on the back)\b|\b(?:0[1-9]|1[0-2]) ?/ ?(?:20)?\d\d\b"
+)
+
+
 def detect(view: MessageView, transaction: Transaction, school: School) -> Iterator[Finding]:
     """Yield one finding for all card numbers of the message."""
-    return _NUMBER.find(view)
+    hits = _NUMBER.find(view)
+    least = Level.HOLD if any(map(_is_usable, hits)) else CARD_NUMBER.level
+    return report(CARD_NUMBER, hits, least=least)
+
+
+def _is_usable(hit: Hit) -> bool:
+    text = hit.segment.folded.text
+    return bool(_USABLE.search(text[max(0, hit.start - NEAR) : hit.end + NEAR]))

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from mailguard.mail.envelope import Transaction
 from mailguard.mail.text import MessageView
 from mailguard.scan.detector import match, no_match
-from mailguard.scan.finding import Category, Finding, Level, Symbol
-from mailguard.scan.identifier import Identifier
+from mailguard.scan.finding import Category, Finding, Leak, Level, Symbol
+from mailguard.scan.identifier import Identifier, report
 from mailguard.scan.school import School
 from mailguard.scan.validators import is_insurance_number
 
@@ -21,7 +21,8 @@ INSURANCE_NUMBER = Symbol(
     category=Category.PERSONAL_DATA,
     level=Level.FLAG,
     says="The message contains a National Insurance number.",
-    clauses=("symphony:3.1.5e",),
+    clauses=("symphony:3.1.5e", "allesley:confidential-information"),
+    leak=Leak.STRONG,
 )
 SYMBOLS = (INSURANCE_NUMBER,)
 
@@ -36,17 +37,20 @@ EXAMPLES = (
 )
 
 _NUMBER = Identifier(
-    symbol=INSURANCE_NUMBER,
     pattern=r"\b[a-z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}(?:[ -]?[a-d])?\b",
     is_valid=is_insurance_number,
     is_usual=re.compile(r".*[a-d]").fullmatch,
-    named=r"\bnational insurance\b|\bni (?:no|num|number)s?\b|\bnino\b|\bnat\.? ins\b",
+    named=(
+        r"\bnational ?insurance\b|\bni ?(?:no|num|number)s?\b|\bninos?\b|\bnat\.? ?ins\b"
+        r"|\bnationalinsurance(?:no|number)\b"
+    ),
     goes_with=(
         r"\b(?:hmrc|payroll|payslip|pay|salary|p45|p60|pension|dbs|starter|employees?|tax code)\b"
     ),
+    is_listed=False,
 )
 
 
 def detect(view: MessageView, transaction: Transaction, school: School) -> Iterator[Finding]:
     """Yield one finding for all National Insurance numbers of the message."""
-    return _NUMBER.find(view)
+    return report(INSURANCE_NUMBER, _NUMBER.find(view))

@@ -1,7 +1,8 @@
 """NHS numbers, of England, Wales and Man, and Health and Care numbers of Northern Ireland.
 
 Catches: one beside "NHS no." and the like; one written 3-3-4 beside words of health care; lists.
-Misses: a number alone, with no word of what it is; CHI numbers (Scotland).
+Misses: a number alone, with no word of what it is. CHI numbers (Scotland) have a detector of their
+own.
 False positives: an order number of the right form near "NHS", one time in forty.
 """
 
@@ -12,8 +13,8 @@ from mailguard.mail.envelope import Transaction
 from mailguard.mail.text import MessageView
 from mailguard.scan.detector import match, no_match
 from mailguard.scan.example import compose
-from mailguard.scan.finding import Category, Finding, Level, Symbol
-from mailguard.scan.identifier import Identifier
+from mailguard.scan.finding import Category, Finding, Leak, Level, Symbol
+from mailguard.scan.identifier import Identifier, report
 from mailguard.scan.school import School
 from mailguard.scan.validators import is_nhs_number
 
@@ -22,7 +23,8 @@ NHS_NUMBER = Symbol(
     category=Category.PERSONAL_DATA,
     level=Level.FLAG,
     says="The message contains an NHS number.",
-    clauses=("symphony:3.1.5e",),
+    clauses=("symphony:3.1.5e", "allesley:confidential-information"),
+    leak=Leak.STRONG,
 )
 SYMBOLS = (NHS_NUMBER,)
 
@@ -44,11 +46,13 @@ EXAMPLES = (
 )
 
 _NUMBER = Identifier(
-    symbol=NHS_NUMBER,
     pattern=r"\b\d{3}[ -]?\d{3}[ -]?\d{4}\b",
     is_valid=is_nhs_number,
     is_usual=re.compile(r"\d{3}[ -]\d{3}[ -]\d{4}").fullmatch,
-    named=r"\b(?:nhs|health (?:and|&) care) ?(?:no|nos|num|numbers?|id|#)\b|\bnhs\b",
+    named=(
+        r"\bnhs ?(?:no|nos|num|numbers?|id|#)\b|\bnhs\b"
+        r"|\b(?:health (?:and|&) (?:social )?care|h ?& ?c|hcn) ?(?:no|nos|num|numbers?|id|#)?\b"
+    ),
     goes_with=(
         r"\b(?:patients?|gp|doctor|surgery|hospital|clinic|medical|medication|health|camhs|ehcp?"
         r"|dob|born|date of birth)\b"
@@ -58,4 +62,4 @@ _NUMBER = Identifier(
 
 def detect(view: MessageView, transaction: Transaction, school: School) -> Iterator[Finding]:
     """Yield one finding for all NHS numbers of the message."""
-    return _NUMBER.find(view)
+    return report(NHS_NUMBER, _NUMBER.find(view))

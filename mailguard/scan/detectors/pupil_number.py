@@ -11,8 +11,8 @@ from mailguard.mail.envelope import Transaction
 from mailguard.mail.text import MessageView
 from mailguard.scan.detector import match, no_match
 from mailguard.scan.example import compose
-from mailguard.scan.finding import Category, Finding, Level, Symbol
-from mailguard.scan.identifier import Identifier
+from mailguard.scan.finding import Category, Finding, Leak, Level, Symbol
+from mailguard.scan.identifier import Identifier, report
 from mailguard.scan.school import School
 from mailguard.scan.validators import is_pupil_number
 
@@ -21,7 +21,8 @@ PUPIL_NUMBER = Symbol(
     category=Category.PERSONAL_DATA,
     level=Level.FLAG,
     says="The message contains a unique pupil number.",
-    clauses=("symphony:3.1.5e",),
+    clauses=("symphony:3.1.5e", "allesley:confidential-information"),
+    leak=Leak.STRONG,
 )
 SYMBOLS = (PUPIL_NUMBER,)
 
@@ -49,11 +50,10 @@ def _is_of_a_pupil(written: str) -> bool:
 
 
 _NUMBER = Identifier(
-    symbol=PUPIL_NUMBER,
     pattern=r"\b[a-z]\d{11}[\da-z]\b",
     is_valid=is_pupil_number,
     is_usual=_is_of_a_pupil,
-    named=r"\bupns?\b|\bunique pupil (?:no|number)",
+    named=r"\bupns?\b|\b(?:former)?upn\b|\bunique ?pupil ?(?:no|num|number|ref)",
     goes_with=(
         r"\b(?:surname|forename|legal name|dob|date of birth|year group|reg(?:istration)? group"
         r"|ehcp|pupil premium|fsm|admission (?:no|number)|leaver)\b"
@@ -63,4 +63,4 @@ _NUMBER = Identifier(
 
 def detect(view: MessageView, transaction: Transaction, school: School) -> Iterator[Finding]:
     """Yield one finding for all pupil numbers of the message."""
-    return _NUMBER.find(view)
+    return report(PUPIL_NUMBER, _NUMBER.find(view))
