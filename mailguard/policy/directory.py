@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from mailguard.errors import ConfigError
+from mailguard.policy.enrolment import children_by_address, enrol
 from mailguard.policy.exemption import BODIES, is_lado
 from mailguard.policy.people import Person, fold_address, read_directory
 from mailguard.policy.taxonomy import Group
+from mailguard.scan.roll import subject_id
 from mailguard.scan.school import School
 
 __all__ = ["Directory", "Pattern", "Person", "build_directory", "fold_address", "read_directory"]
@@ -55,6 +57,8 @@ class Directory:
     """Everyone and everything that has a group. Made by :func:`build_directory`."""
 
     school: School
+    """With the roll of the pupils."""
+
     people: Mapping[str, Person]
     """By folded address."""
 
@@ -63,6 +67,15 @@ class Directory:
 
     bodies: Mapping[str, Group]
     """Helplines, confidants and agencies, by folded address or by domain."""
+
+    everyone: tuple[Person, ...] = ()
+    """All lines of the directory file, pupils without an address too."""
+
+    children: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By folded address of a parent."""
+
+    key: bytes = field(default=b"", repr=False)
+    """What subjects are made with."""
 
     def person(self, address: str) -> Person | None:
         """The line of the directory file about `address`, in any spelling."""
@@ -109,6 +122,30 @@ class Directory:
             person.address for person in self.people.values() if _identity(person) == identity
         )
 
+    def subject_of(self, person: Person) -> str:
+        """What findings call a pupil of the directory, see :attr:`Finding.subjects`."""
+        return subject_id(self.key, person.identity)
+
+    def children_of(self, address: str) -> frozenset[str]:
+        """The subjects of the pupils whose parent has `address`, in any spelling."""
+        return self.children.get(fold_address(address), frozenset())
+
+    def explain(self, address: str) -> str:
+        """Why :meth:`classify` puts `address` where it does, as a sentence."""
+        folded = fold_address(address)
+        if folded in self.bodies:
+            return "The address is that of a helpline, an adviser or an agency."
+        if folded in self.people:
+            return "The directory file has a line with this address."
+        for _, pattern in self.patterns:
+            if pattern.matches(folded):
+                return f"It fits {'*'.join(pattern.pieces)} under [directory]."
+        if self._body_of_domain(folded):
+            return "The domain is that of a helpline, an adviser or an agency."
+        if self._owns(folded):
+            return "Nothing says who this is, and an unknown address of the school is a pupil's."
+        return "The school does not know this address."
+
     def _owns(self, folded: str) -> bool:
         domain = _domain(folded)
         return bool(domain) and self.school.owns(domain)
@@ -150,17 +187,22 @@ def build_directory(
     helplines: Sequence[str] = (),
     confidants: Sequence[str] = (),
     agencies: Sequence[str] = (),
+    key: bytes = b"",
 ) -> Directory:
     """Put the directory together from its file and the lists of the configuration.
 
     The first four lists are patterns, and the first group with one that matches wins; the last
-    three are addresses or domains (with all below them) added to the built-in ones. Raises
-    ConfigError with every mistake.
+    three are addresses or domains (with all below them) added to the built-in ones. With `key` the
+    directory's school has a roll of the pupils. Raises ConfigError with every mistake.
     """
     problems: list[str] = []
+    everyone = tuple(people)
     directory = Directory(
-        school=school,
-        people={person.address: person for person in people},
+        school=replace(school, roll=enrol(everyone, key)) if key else school,
+        people={person.address: person for person in everyone if person.address},
+        everyone=everyone,
+        children=children_by_address(everyone, key),
+        key=key,
         patterns=(
             *_read_patterns(Group.PUPIL, "pupils", pupils, problems),
             *_read_patterns(Group.GOVERNOR, "governors", governors, problems),

@@ -12,7 +12,10 @@ from typing import Any
 from mailguard.errors import ConfigError
 from mailguard.policy.taxonomy import Group
 
-COLUMNS = ("address", "name", "group", "year", "born", "upn", "of")
+COLUMNS = (
+    *("address", "name", "group", "year", "born", "upn", "of"),
+    *("forename", "surname", "known_as"),
+)
 NEEDED = ("address", "group")
 DELIMITERS = ",;\t"
 
@@ -32,7 +35,7 @@ class Person:
     """One line of the school's directory file."""
 
     address: str
-    """Folded, see :func:`fold_address`."""
+    """Folded, see :func:`fold_address`; empty only for a pupil who has an :attr:`identity`."""
 
     group: Group
     name: str = ""
@@ -44,7 +47,23 @@ class Person:
     """Unique pupil number, upper case."""
 
     of: tuple[str, ...] = ()
-    """For a parent: the folded addresses or the UPNs of their children at the school."""
+    """For a parent, who may be a member of staff too: the folded addresses or the UPNs of their
+    children at the school."""
+
+    forename: str = ""
+    """Legal forenames, where they are known apart from the surname."""
+
+    surname: str = ""
+    known_as: str = ""
+    """Another forename, or another whole name, that they go by."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this person from all others, whatever else changes: the UPN, else the address,
+        else name and date of birth, else empty."""
+        if self.upn or self.address:
+            return self.upn or self.address
+        return f"{self.name.casefold()} {self.born}" if self.name and self.born else ""
 
 
 @lru_cache(maxsize=4096)
@@ -70,7 +89,8 @@ def read_directory(csv_text: str) -> tuple[Person, ...]:
 
     The first line names the columns (:data:`COLUMNS`, in any order and case; address and group are
     needed); they are separated by commas, semicolons or tabs. ``of`` holds several values with
-    spaces between them. Raises ConfigError with every mistake and its line.
+    spaces between them. A pupil without an address needs a UPN, or a name and a date of birth.
+    Raises ConfigError with every mistake and its line.
     """
     text = csv_text.removeprefix("\ufeff")
     heading = next((line for line in text.splitlines() if line.strip()), "")
@@ -87,6 +107,24 @@ def read_directory(csv_text: str) -> tuple[Person, ...]:
     if problems := [f"line {number}: {problem}" for problem in _check_columns(columns)]:
         raise ConfigError(problems)
     return _read_people(columns, rows[1:])
+
+
+def compose_directory(people: Iterable[Person]) -> str:
+    """Write `people` as :func:`read_directory` reads them."""
+    text = io.StringIO(newline="")
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(COLUMNS)
+    for person in people:
+        year = {None: "", RECEPTION: "reception", NURSERY: "nursery"}.get(person.year)
+        lines.writerow(
+            (
+                *(person.address, person.name, person.group),
+                str(person.year) if year is None else year,
+                *(person.born or "", person.upn, " ".join(person.of)),
+                *(person.forename, person.surname, person.known_as),
+            )
+        )
+    return text.getvalue()
 
 
 def _check_columns(columns: tuple[str, ...]) -> Iterator[str]:
@@ -113,12 +151,13 @@ def _read_people(
         problems.extend((number, mistake) for mistake in mistakes)
         # A pupil whose line has a mistake is still somebody's child: no second mistake for that.
         if person is None or person.group is Group.PUPIL:
-            children |= {fold_address(texts["address"]), texts.get("upn", "").upper()}
+            children |= {fold_address(texts.get("address", "")), texts.get("upn", "").upper()}
         if person is None:
             continue
-        first, _ = people.setdefault(person.address, (number, person))
+        key = person.address or person.identity
+        first, _ = people.setdefault(key, (number, person))
         if first != number:
-            problems.append((number, f"{person.address} is on line {first} too"))
+            problems.append((number, f"{key} is on line {first} too"))
     for number, person in people.values():
         for child in person.of:
             if child not in children:
@@ -136,22 +175,29 @@ def _read_person(texts: Mapping[str, str]) -> tuple[Person | None, list[str]]:
             values[column] = parse(texts.get(column, ""))
         except ValueError as error:
             mistakes.append(f"{column}: {error}")
-    return (None, mistakes) if mistakes else (Person(**values), mistakes)
+    if mistakes:
+        return None, mistakes
+    person = Person(**values)
+    if person.group is not Group.PUPIL and not person.address:
+        return None, ["address: only a pupil may be without one"]
+    if not person.identity:
+        return None, ["address: a pupil without one needs a upn, or a name and a born"]
+    return person, []
 
 
-def _parse_address(text: str) -> str:
-    if not re.fullmatch(r"[^\s@]+@[^\s@]+", text):
+def parse_address(text: str) -> str:
+    if text and not re.fullmatch(r"[^\s@]+@[^\s@]+", text):
         raise ValueError(f"{text!r} is not an address, like ana@elmpark.example")
     return fold_address(text)
 
 
-def _parse_group(text: str) -> Group:
+def parse_group(text: str) -> Group:
     if group := GROUPS.get(text.lower()):
         return group
     raise ValueError(f"{text!r} must be pupil, staff, governor or parent")
 
 
-def _parse_year(text: str) -> int | None:
+def parse_year(text: str) -> int | None:
     if not text:
         return None
     word = re.sub(r"^y(ea)?r?\s*", "", text.lower())
@@ -164,7 +210,7 @@ def _parse_year(text: str) -> int | None:
     raise ValueError(f"{text!r} must be a school year: nursery, reception or 1 to {LAST_YEAR}")
 
 
-def _parse_born(text: str) -> date | None:
+def parse_born(text: str) -> date | None:
     if not text:
         return None
     british = re.fullmatch(r"([0-9]{2})/([0-9]{2})/([0-9]{4})", text)
@@ -174,7 +220,7 @@ def _parse_born(text: str) -> date | None:
         raise ValueError(f"{text!r} must be a date, like 2015-09-01 or 01/09/2015") from None
 
 
-def _parse_upn(text: str) -> str:
+def parse_upn(text: str) -> str:
     # A letter, eleven digits, and a digit or, while the number is temporary, a letter (DfE guide).
     if text and not re.fullmatch(r"[A-Za-z][0-9]{11}[0-9A-Za-z]", text):
         raise ValueError(f"{text!r} is not a UPN, like A123456789012")
@@ -187,11 +233,12 @@ def _parse_of(text: str) -> tuple[str, ...]:
 
 
 _PARSERS: Mapping[str, Callable[[str], object]] = {
-    "address": _parse_address,
+    "address": parse_address,
     "name": str,
-    "group": _parse_group,
-    "year": _parse_year,
-    "born": _parse_born,
-    "upn": _parse_upn,
+    "group": parse_group,
+    "year": parse_year,
+    "born": parse_born,
+    "upn": parse_upn,
     "of": _parse_of,
+    **dict.fromkeys(("forename", "surname", "known_as"), str),
 }

@@ -154,7 +154,7 @@ def test_a_parent_of_a_pupil_whose_line_is_wrong_is_no_second_mistake() -> None:
             "\nname,year,year,mail\n",
             [
                 "line 2: there is no column 'mail'; the columns are"
-                " address, name, group, year, born, upn, of",
+                " address, name, group, year, born, upn, of, forename, surname, known_as",
                 "line 2: the column 'year' is there twice",
                 "line 2: the column 'address' is missing",
                 "line 2: the column 'group' is missing",
