@@ -1,0 +1,1 @@
+"""What `quality.py personal-data` is made of."""
