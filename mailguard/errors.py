@@ -19,6 +19,7 @@ Only :class:`TemporaryFailure` and the unknown ever reach an SMTP peer, as a con
 the reason goes to the log under the queue id.
 """
 
+import traceback
 from collections.abc import Sequence
 
 
@@ -87,3 +88,16 @@ class ScanFailed(TemporaryFailure):
 
 class EvidenceDamaged(MailGuardError):
     """Bytes on disk are not the bytes that were stored."""
+
+
+def describe_error(error: BaseException) -> str:
+    """What the log may say of it: our own errors in their words; any other by type and place, since
+    its text may quote mail.
+
+    What a person is told about a request may name people, and is no business of the log's.
+    """
+    if isinstance(error, MailGuardError) and not isinstance(error, UserError):
+        return f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

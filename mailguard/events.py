@@ -4,13 +4,12 @@ Privacy: an event takes ids, counts, codes and names of rules; no subject, body,
 reply text can get in. Addresses appear in :func:`concluded` only, and never for unlisted mail.
 """
 
-import traceback
 from collections.abc import Sequence
 
 import structlog
 
 from mailguard import metrics
-from mailguard.errors import MailGuardError, UserError
+from mailguard.errors import describe_error
 from mailguard.mail.reply import Reply
 
 _log = structlog.get_logger("mailguard")
@@ -39,7 +38,7 @@ def process_stuck(process: str, silent_s: float) -> None:
 def metrics_unavailable(error: Exception) -> None:
     """Figures cannot be kept in `metrics.folder`, or not be served; all else goes on."""
     why = error.strerror if isinstance(error, OSError) else None
-    _log.error("metrics_unavailable", error=why or _describe(error))
+    _log.error("metrics_unavailable", error=why or describe_error(error))
 
 
 def connected(peer: str, listener: str) -> None:
@@ -65,7 +64,7 @@ def tls_failed(peer: str, listener: str, reason: str) -> None:
 
 def certificate_unusable(file: str, error: Exception) -> None:
     """A listener's new certificate or key cannot be used; the old one is shown on."""
-    _log.error("certificate_unusable", file=file, error=_describe(error))
+    _log.error("certificate_unusable", file=file, error=describe_error(error))
 
 
 def lost_client(queue_id: str, stage: str) -> None:
@@ -75,13 +74,13 @@ def lost_client(queue_id: str, stage: str) -> None:
 
 def next_hop_down(next_hop: str, error: Exception) -> None:
     """The next hop could not be reached or broke off."""
-    _log.warning("next_hop_down", next_hop=next_hop, error=_describe(error))
+    _log.warning("next_hop_down", next_hop=next_hop, error=describe_error(error))
 
 
 def next_hop_took_over(next_hop: str, instead_of: str, error: Exception) -> None:
     """A host of a list could not be reached, and mail goes to another one."""
     _log.warning(
-        "next_hop_took_over", next_hop=next_hop, instead_of=instead_of, error=_describe(error)
+        "next_hop_took_over", next_hop=next_hop, instead_of=instead_of, error=describe_error(error)
     )
 
 
@@ -92,12 +91,12 @@ def next_hop_back(next_hop: str) -> None:
 
 def records_unavailable(name: str, error: Exception) -> None:
     """No name server says which hosts take the mail; those that it said last are used."""
-    _log.warning("records_unavailable", name=name, error=_describe(error))
+    _log.warning("records_unavailable", name=name, error=describe_error(error))
 
 
 def next_hop_in_the_clear(next_hop: str, error: Exception) -> None:
     """TLS with the next hop failed where it is not required; mail goes to it in the clear."""
-    _log.warning("next_hop_in_the_clear", next_hop=next_hop, error=_describe(error))
+    _log.warning("next_hop_in_the_clear", next_hop=next_hop, error=describe_error(error))
 
 
 def xforward_refused(next_hop: str, reply: Reply) -> None:
@@ -153,7 +152,7 @@ def concluded(
 def failed(queue_id: str, error: BaseException) -> None:
     """A transaction ended in 451 through a fault of ours or of the world's."""
     metrics.failed(error)
-    _log.error("failed", queue_id=queue_id, error=_describe(error))
+    _log.error("failed", queue_id=queue_id, error=describe_error(error))
 
 
 def checks_failed(queue_id: str, checks: Sequence[str]) -> None:
@@ -181,7 +180,7 @@ def answered_again(queue_id: str, first_id: str, held_id: str) -> None:
 
 def evidence_missed(queue_id: str, error: Exception) -> None:
     """A message that may not be delayed was delivered although its evidence could not be kept."""
-    _log.error("evidence_missed", queue_id=queue_id, error=_describe(error))
+    _log.error("evidence_missed", queue_id=queue_id, error=describe_error(error))
 
 
 def undeliverable(queue_id: str, held_id: str, listener: str, replies: Sequence[Reply]) -> None:
@@ -200,7 +199,7 @@ def undeliverable(queue_id: str, held_id: str, listener: str, replies: Sequence[
 
 def unsettled(queue_id: str, held_id: str, error: Exception) -> None:
     """A `pending` row could not be brought to its end yet; it is tried again."""
-    _log.error("unsettled", queue_id=queue_id, held_id=held_id, error=_describe(error))
+    _log.error("unsettled", queue_id=queue_id, held_id=held_id, error=describe_error(error))
 
 
 def decided(queue_id: str, held_id: str, decision: str, by: str, recipients: int) -> None:
@@ -255,7 +254,7 @@ def release_failed(queue_id: str, held_id: str, retry_in_s: float, error: Except
         queue_id=queue_id,
         held_id=held_id,
         retry_in_s=retry_in_s,
-        error=_describe(error),
+        error=describe_error(error),
     )
 
 
@@ -276,12 +275,12 @@ def evidence_missing(queue_id: str, held_id: str) -> None:
 
 def evidence_set_aside(folder: str, error: Exception) -> None:
     """A folder in the spool makes no sense; it was moved to ``aside``, where people may look."""
-    _log.error("evidence_set_aside", folder=folder, error=_describe(error))
+    _log.error("evidence_set_aside", folder=folder, error=describe_error(error))
 
 
 def evidence_unreadable(folder: str, error: Exception) -> None:
     """A folder in the spool could not be understood; it was left where it is."""
-    _log.error("evidence_unreadable", folder=folder, error=_describe(error))
+    _log.error("evidence_unreadable", folder=folder, error=describe_error(error))
 
 
 def scan_worker_died(queue_id: str, reason: str) -> None:
@@ -406,10 +405,26 @@ def notice_owed(queue_id: str, held_id: str, people: int) -> None:
     _log.info("notice_owed", queue_id=queue_id, held_id=held_id, people=people)
 
 
+def data_lists_owed(day: str, people: int) -> None:
+    """The data lead's list of `day` was made for so many people."""
+    _log.info("data_lists_owed", day=day, people=people)
+
+
+def return_owed(queue_id: str, held_id: str) -> None:
+    """A message went back, and the mail to its author about it is made."""
+    _log.info("return_owed", queue_id=queue_id, held_id=held_id)
+
+
+def answered_for(queue_id: str, held_id: str, reply: Reply) -> None:
+    """An author has answered to the release address of a message, and was told `reply`."""
+    metrics.answered_for(reply.is_positive)
+    _log.info("answered_for", queue_id=queue_id, held_id=held_id, reply=str(reply))
+
+
 def job_failed(job: str, error: BaseException) -> None:
     """A scheduled job broke; it runs again at its next time."""
     metrics.job_failed(job)
-    _log.error("job_failed", job=job, error=_describe(error))
+    _log.error("job_failed", job=job, error=describe_error(error))
 
 
 def canary(listener: str, failure: str) -> None:
@@ -425,15 +440,3 @@ def _code(reply: Reply) -> str:
     first = reply.lines[0].split(" ", 1)[0] if reply.lines else ""
     enhanced = first if first[:2] in ("2.", "4.", "5.") and first.isascii() else ""
     return f"{reply.code} {enhanced}".rstrip()
-
-
-def _describe(error: BaseException) -> str:
-    """Our own errors in their words; any other by type and place, since its text may quote mail.
-
-    What a person is told about a request may name people, and is no business of the log's.
-    """
-    if isinstance(error, MailGuardError) and not isinstance(error, UserError):
-        return f"{type(error).__name__}: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"

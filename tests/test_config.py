@@ -7,6 +7,7 @@ import pytest
 from mailguard.config import Config, find_config, load_config, parse_config, walk_keys
 from mailguard.errors import ConfigError
 from mailguard.mail.envelope import Origin
+from mailguard.policy.leak import DEFAULT_TABLE, Matter, Treatment, Way
 
 BAD = sorted((Path(__file__).parent / "bad_configs").iterdir())
 
@@ -114,3 +115,15 @@ def test_every_key_has_a_description_and_a_default() -> None:
 
     assert undescribed == []
     assert "listeners.next_hop" in [key for key, *_ in keys]
+
+
+def test_a_school_changes_single_cells_of_the_table_for_data() -> None:
+    changed = parse_config(
+        '[policy.data.strong]\nstaff_outside = "return"', folder=Path("/")
+    ).policy.data
+
+    assert Treatment.RETURN == changed[Matter.STRONG][Way.STAFF_OUTSIDE]
+    assert DEFAULT_TABLE == {
+        **changed,
+        Matter.STRONG: {**changed[Matter.STRONG], Way.STAFF_OUTSIDE: Treatment.FLAG},
+    }

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "rules": "List, explain and test the rules.",
     "quarantine": "Review held messages: list, show, export, release, confirm.",
     "digest": "Show and send the daily summary, and see what became of it.",
+    "directory": "Import the school's people, and say who somebody is.",
     "audit": "Read and verify the audit log.",
     "db": "Create, upgrade, back up and restore the database.",
     "config": "Check, show and explain the configuration.",

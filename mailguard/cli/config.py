@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections.abc import Mapping
 
 import click
 
@@ -71,8 +72,24 @@ def show(config_file: str | None, as_json: bool) -> None:
                 click.echo(f"{name} = {toml_value(section)}")
                 continue
             click.echo(f"\n[[{name}]]" if isinstance(value, list) else f"\n[{name}]")
-            for key, item in section.items():
-                click.echo(f"{key} = {toml_value(item)}")
+            _show_section(name, section)
+
+
+def _show_section(name: str, section: Mapping[str, object]) -> None:
+    """The keys with a value of their own, then each table of tables as tables."""
+    tables = {key: item for key, item in section.items() if _has_tables(item)}
+    for key, item in section.items():
+        if key not in tables:
+            click.echo(f"{key} = {toml_value(item)}")
+    for key, rows in tables.items():
+        assert isinstance(rows, Mapping)
+        for row, cells in rows.items():
+            click.echo(f"\n[{name}.{key}.{row}]")
+            _show_section(f"{name}.{key}.{row}", cells)
+
+
+def _has_tables(item: object) -> bool:
+    return isinstance(item, Mapping) and any(isinstance(v, Mapping) for v in item.values())
 
 
 @command.command()

@@ -9,16 +9,21 @@ from pathlib import Path
 
 import click
 
-from mailguard.cli.digest_json import digest_to_json
+from mailguard.cli.digest_json import data_list_to_json, digest_to_json
 from mailguard.cli.options import config_option, json_option, load
 from mailguard.cli.output import local_time, print_facts, print_json, print_table, printable
 from mailguard.cli.stores import with_stores
+from mailguard.config import Config
 from mailguard.errors import UserError
 from mailguard.flow.collect import DigestSetting, Files, collect
+from mailguard.flow.data_list import collect_data, weekly
 from mailguard.flow.digest import owe_for
 from mailguard.policy.directory import fold_address
+from mailguard.report import data_list
+from mailguard.report.data_list import DataList
 from mailguard.report.digest import Digest, code_of
 from mailguard.report.own_mail import Kind, OwnMail, Standing
+from mailguard.report.page import Page
 from mailguard.report.render import render_html, render_text
 from mailguard.report.schedule import latest_due, next_due
 from mailguard.report.summary import compose_page, compose_subject
@@ -83,12 +88,14 @@ def command() -> None:
     "--date", "day", type=DAY, metavar="D", help="Its day, YYYY-MM-DD. Default: the last one due."
 )
 @click.option("--html", metavar="FILE", help="Write the HTML form to FILE too.")
+@click.option("--data", "is_data", is_flag=True, help="The data protection lead's weekly list.")
 @json_option
 @config_option
 def preview(
     person: str | None,
     day: date | None,
     html: str | None,
+    is_data: bool,
     as_json: bool,
     config_file: str | None,
 ) -> None:
@@ -96,10 +103,14 @@ def preview(
 
     \b
     mailguard digest preview
+    mailguard digest preview --data
     mailguard digest preview --for dsl@elmpark.example --html summary.html
     """
     config = load(config_file)
     setting = digest_setting(config, load_directory(config))
+    if is_data:
+        _preview_data(person, day, html, config, setting, as_json=as_json)
+        return
     recipient = _find_person(person, setting)
 
     async def compose(stores: Stores) -> Digest:
@@ -115,9 +126,7 @@ def preview(
     if as_json:
         print_json(digest_to_json(digest))
         return
-    click.echo(f"Subject: {printable(compose_subject(digest))}\n")
-    for line in render_text(page).splitlines():
-        click.echo(printable(line))
+    _print(compose_subject(digest), page)
     if not (digest.is_principal or digest.to_review):
         click.echo(f"\n{recipient} gets none today, since nothing in it is theirs.", err=True)
 
@@ -198,6 +207,40 @@ def status(as_json: bool, config_file: str | None) -> None:
     print_facts([("next", local_time(due, zone) if due else "never: digest.days, digest.holidays")])
 
 
+def _preview_data(
+    person: str | None,
+    day: date | None,
+    html: str | None,
+    config: Config,
+    setting: DigestSetting,
+    *,
+    as_json: bool,
+) -> None:
+    """The same for the data lead's list, whether or not there is anything in it."""
+    recipient = _find_among(person, setting.data_leads, "people.data_lead")
+
+    async def compose(stores: Stores) -> DataList:
+        now = stores.clock.now()
+        files = Files(ports=digest_ports(config, stores), setting=setting)
+        monday = day or latest_due(now, weekly(setting.schedule)) or now.date()
+        return (await collect_data(recipient, monday, now, files))[0]
+
+    data = with_stores(config, compose)
+    page = data_list.compose_page(data)
+    if html:
+        _write(Path(html), render_html(page))
+    if as_json:
+        print_json(data_list_to_json(data))
+        return
+    _print(data_list.compose_subject(data), page)
+
+
+def _print(subject: str, page: Page) -> None:
+    click.echo(f"Subject: {printable(subject)}\n")
+    for line in render_text(page).splitlines():
+        click.echo(printable(line))
+
+
 async def _send_all(day: date, stores: Stores, sending: Sending) -> Sequence[OwnMail]:
     """Send until each of the day's last copies has had its attempt, by us or by the service."""
     deadline = time.monotonic() + PATIENCE_S
@@ -228,10 +271,18 @@ def _find_person(address: str | None, setting: DigestSetting) -> str:
         raise UserError("nobody gets a digest; name somebody under [people], as headteacher first")
     if address is None:
         return setting.principals[0]
-    for person in setting.people:
+    return _find_among(address, setting.people, "[people]")
+
+
+def _find_among(address: str | None, people: Sequence[str], where: str) -> str:
+    if not people:
+        raise UserError(f"nobody is named under {where}")
+    if address is None:
+        return people[0]
+    for person in people:
         if fold_address(person) == fold_address(address):
             return person
-    raise UserError(f"{address} is not named under [people]: {', '.join(setting.people)}")
+    raise UserError(f"{address} is not named under {where}: {', '.join(people)}")
 
 
 def _last_due(now: datetime, setting: DigestSetting) -> date:

@@ -1,5 +1,7 @@
 """A digest as data for other programs: the facts of the mail, and no more than it says."""
 
+from mailguard.report.data_list import DataList, Entry
+from mailguard.report.data_list import compose_subject as compose_list_subject
 from mailguard.report.digest import Digest, Item
 from mailguard.report.summary import compose_subject
 
@@ -29,6 +31,7 @@ def digest_to_json(digest: Digest) -> Json:
             "confirmed": changes.confirmed,
             "closed": changes.closed,
             "elsewhere": changes.elsewhere,
+            "data": {"returned": changes.data.returned, "held": changes.data.held},
         },
         "system": {
             "checked": system.checked,
@@ -53,6 +56,25 @@ def digest_to_json(digest: Digest) -> Json:
         },
         "clauses": list(digest.clauses),
     }
+
+
+def data_list_to_json(data: DataList) -> Json:
+    """The data lead's list likewise."""
+    return {
+        "school": data.school_name,
+        "for": data.recipient,
+        "day": data.day.isoformat(),
+        "since": data.since.isoformat() if data.since else None,
+        "until": data.until.isoformat(),
+        "subject": compose_list_subject(data),
+        "held": [_entry(entry) for entry in data.held],
+        "sent": [_entry(entry) for entry in data.sent],
+        "returned": [_entry(entry) for entry in data.returned],
+    }
+
+
+def _entry(entry: Entry) -> Json:
+    return {**_item(entry.item), "reason": entry.reason or None, "told": entry.is_told}
 
 
 def _item(item: Item) -> Json:

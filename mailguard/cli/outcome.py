@@ -21,6 +21,7 @@ WORDS: Mapping[State, str] = {
     State.PENDING: "being delivered",
     State.DELIVERED: "delivered",
     State.HELD: "held",
+    State.RETURNED: "returned",
     State.UNDELIVERABLE: "refused by the next hop",
     State.SEALED: "sealed",
 }

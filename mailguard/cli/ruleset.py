@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 
 from mailguard.config import Config
+from mailguard.scan.school import School
 from mailguard.service.load import Loaded, load_ruleset, school_of
 
 
-def load_rules(config: Config) -> Loaded:
-    """All rules and detectors that this configuration names. Raises ConfigError."""
+def load_rules(config: Config, school: School | None = None) -> Loaded:
+    """All rules and detectors that this configuration names; without `school`, they know no pupil.
+    Raises ConfigError."""
     return load_ruleset(
-        school=school_of(config),
+        school=school or school_of(config),
         local=Path(config.rules.local) if config.rules.local else None,
         disabled=config.rules.disable,
         cache=_cache(config),

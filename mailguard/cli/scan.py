@@ -21,7 +21,8 @@ from mailguard.extract.cage import Cage
 from mailguard.extract.judging import ScanJudge
 from mailguard.extract.pool import ScanPool
 from mailguard.mail.envelope import Origin
-from mailguard.service.load import Loaded, load_policy, school_of, unpacking_of
+from mailguard.policy.disposition import Policy
+from mailguard.service.load import Loaded, load_policy, unpacking_of
 
 MANY = 20
 """Files from which on a terminal shows progress: fewer take less than a second."""
@@ -77,7 +78,8 @@ def command(
 
     files = [file for path in paths for file in find_files(path)]
     config = _with_domains(load_or_default(config_file), domains)
-    loaded = load_rules(config)
+    policy = load_policy(config)
+    loaded = load_rules(config, policy.directory.school)
     cage = Cage(unpacking_of(config))
 
     def show(scanned: Scanned) -> None:
@@ -91,7 +93,7 @@ def command(
             click.echo(line)
 
     try:
-        return asyncio.run(_scan_all(files, given, config, loaded, show))
+        return asyncio.run(_scan_all(files, given, config, loaded, policy, show))
     finally:
         cage.close()
 
@@ -101,12 +103,13 @@ async def _scan_all(
     given: Given,
     config: Config,
     loaded: Loaded,
+    policy: Policy,
     show: Callable[[Scanned], None],
 ) -> int:
     """Judge every message and show it; go on after what cannot be read, and return 1 then."""
-    school = school_of(config)
+    school = policy.directory.school
     pool = ScanPool(loaded.ruleset, loaded.setup, config.relay.scan_s, unpacking_of(config))
-    judge = ScanJudge(loaded.ruleset, load_policy(config), pool, budget_s=config.relay.scan_s)
+    judge = ScanJudge(loaded.ruleset, policy, pool, budget_s=config.relay.scan_s)
     status = 0
     for file in _with_progress(files):
         for found in [file] if isinstance(file, Unreadable) else read_messages(file):

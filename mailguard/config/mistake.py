@@ -36,6 +36,7 @@ _WANTED = {
     "tuple": 'write a list, e.g. ["one", "two"]',
     "model": "write it as a [section] of its own",
     "mapping": "write it as a [section] of its own",
+    "dict": "write it as a [section] of its own",
     "string_too_short": "it may not be empty",
     "string_pattern_mismatch": "it has a character that cannot stand here",
     "string": "write text in quotes",

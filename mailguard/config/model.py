@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mailguard.config.listener import ListenerSection
 from mailguard.config.section import Section
@@ -22,6 +22,7 @@ from mailguard.config.values import (
     Zone,
 )
 from mailguard.policy.disposition import Action
+from mailguard.policy.leak import Matter, Treatment, Way, check_cells, complete
 from mailguard.report.helplines import DEFAULT_HELPLINES
 from mailguard.scan.finding import Category, Level
 
@@ -56,7 +57,8 @@ class PeopleSection(Section):
     """Deputy head or deputy safeguarding lead; may be empty."""
 
     data_lead: tuple[PersonAddress, ...] = ()
-    """Data protection lead; may be empty."""
+    """Data protection lead: gets a list every Monday of what went back to its author, or is held,
+    because of personal data; may be empty, and then the digest has what is held."""
 
     chair: tuple[PersonAddress, ...] = ()
     """Chair of governors, for what concerns the headteacher; may be empty."""
@@ -83,7 +85,8 @@ class DirectorySection(Section):
     """Address patterns of staff, e.g. `*@elmpark.example`."""
 
     file: str = ""
-    """CSV with the columns address, name, group, year, born, upn, of; relative to this file."""
+    """CSV of the school's people, relative to this file; by default `directory.csv` beside the
+    database, which `mailguard directory import` makes."""
 
     helplines: tuple[Pattern, ...] = ()
     """More helplines and counsellors: their mail is never held for behaviour and never listed."""
@@ -109,8 +112,14 @@ class PolicySection(Section):
     """What findings lead to, where the school wants it other than the defaults."""
 
     actions: Mapping[Category, Action] = Field(default_factory=dict)
-    """For a category, what level 2 and above leads to instead of `hold`:
-    `flag`, `hold`, `reject` or `defer`."""
+    """For a category, what level 2 and above leads to instead of `hold`, and for `personal_data`
+    and `credentials` also instead of `return`: `flag`, `hold`, `reject` or `defer`."""
+
+    data: Mapping[Matter, Mapping[Way, Treatment]] = Field(
+        default_factory=dict, validate_default=True
+    )
+    """Where data may go: for each kind of data and each way, `relay`, `count`, `flag`, `return` or
+    `hold`. What is not set here keeps its default; see below."""
 
     unscanned: Mapping[str, Level] = Field(default_factory=dict)
     """For a reason why something could not be read, the level it has, 0 to 4: `format`, `image`,
@@ -121,12 +130,21 @@ class PolicySection(Section):
     @model_validator(mode="after")
     def _only_what_a_school_may_choose(self) -> "PolicySection":
         for category, action in self.actions.items():
-            if action in (Action.SEAL, Action.RELAY):
+            if action in (Action.SEAL, Action.RELAY, Action.RETURN):
                 raise ValueError(
                     f"policy.actions.{category}: {action!s} cannot be chosen; "
                     "write flag, hold, reject or defer"
                 )
         return self
+
+    @field_validator("data")
+    @classmethod
+    def _whole_table(
+        cls, changes: Mapping[Matter, Mapping[Way, Treatment]]
+    ) -> Mapping[Matter, Mapping[Way, Treatment]]:
+        if problems := tuple(check_cells(changes)):
+            raise ValueError("; ".join(problems))
+        return complete(changes)
 
 
 class StorageSection(Section):
@@ -220,6 +238,10 @@ class RetentionSection(Section):
 
     confirmed_days: Days = 90
     """Confirmed messages, once they were exported to the school's own records."""
+
+    returned_days: Days = 7
+    """Messages that went back to their authors, counted from when the seven days are over in which
+    the author may have them sent."""
 
     ledger_days: Days = 30
     """Ledger rows: who wrote to whom and what became of it, without content."""

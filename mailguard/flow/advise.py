@@ -146,13 +146,17 @@ async def decide(
     without = tuple(transaction.envelope.recipients[i] for i in plan.held) if plan.passed else ()
     return Course(
         advice=Advice(discard=not plan.passed, without=without, held_id=held_id),
-        outcome=Outcome(
-            reply=taken, word=Word.HELD if plan.held else Word.RELAYED, held_id=held_id
-        ),
+        outcome=Outcome(reply=taken, word=_word(plan), held_id=held_id),
         plan=plan,
         held=held if kept.may_have_row else None,
         is_unkept=kept.is_missed,
     )
+
+
+def _word(plan: Plan) -> Word:
+    if plan.taken:
+        return Word.HELD
+    return Word.RETURNED if plan.returned else Word.RELAYED
 
 
 async def settle(transaction: Transaction, course: Course, ports: Ports, *, is_told: bool) -> None:
@@ -171,7 +175,8 @@ async def settle(transaction: Transaction, course: Course, ports: Ports, *, is_t
     can_now = True
     for positions, act, word in (
         (plan.passed, Act.DELIVER, "deliver"),
-        (plan.held, Act.TAKE, "take"),
+        (plan.taken, Act.TAKE, "take"),
+        (plan.returned, Act.RETURN, "returned"),
     ):
         addresses = (transaction.envelope.recipients[i].address for i in positions)
         listed = tuple(address for address in addresses if address in rows)

@@ -17,7 +17,10 @@ ALERT_LATE = timedelta(minutes=1)
 normally takes two seconds."""
 
 NOTICE_LATE = timedelta(minutes=10)
-"""After so long a notice that the next hop has not taken is an alarm."""
+"""After so long a notice, to a technician or an author, that the next hop has not taken is an
+alarm."""
+
+WEEK = timedelta(days=7)
 
 LOOKED_THROUGH = 200
 """Digests looked through: several weeks of them for the people of a large school."""
@@ -47,6 +50,15 @@ class Trouble(StrEnum):
 
     NOTICE_LATE = "notice_late"
     """The next hop has not taken a notice to a technician; it is tried again."""
+
+    RETURN_LATE = "return_late"
+    """The next hop has not taken what an author is told; it is tried again."""
+
+    LIST_LATE = "list_late"
+    """It is past noon, and the next hop has not taken a data lead's list; it is tried again."""
+
+    LIST_LOST = "list_lost"
+    """The next hop refused it for good, or gave no last word: next week's covers it too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +104,15 @@ async def alarms(
     ]
     found += [
         Alarm(
-            trouble=Trouble.NOTICE_LATE,
+            trouble=_NOTICES[mail.kind],
             about=mail.about,
             recipient=mail.recipient,
             reply=mail.reply,
         )
         for mail in waiting
-        if mail.kind is Kind.NOTICE and _is_over(mail.created, now, NOTICE_LATE)
+        if mail.kind in _NOTICES and _is_over(mail.created, now, NOTICE_LATE)
     ]
+    found += _late_lists(await mails.recent(Kind.DATA, LOOKED_THROUGH), now, zone)
     found += [
         Alarm(trouble=Trouble.ALERT_UNTOLD, about=held.id)
         for held in await mails.untold()
@@ -138,8 +151,21 @@ def late_digests(
             yield Alarm(trouble=Trouble.DIGEST_MISSING, about=due.isoformat(), recipient=recipient)
 
 
+def _late_lists(lists: Sequence[OwnMail], now: datetime, zone: tzinfo) -> Iterable[Alarm]:
+    """The alarms among the data leads' lists, oldest first. After a week the next one covers it, or
+    somebody else is named."""
+    for recipient, mail in {each.recipient: each for each in lists}.items():
+        day = day_of(mail)
+        if mail.standing is Standing.ACCEPTED or now.astimezone(zone).date() - day >= WEEK:
+            continue
+        is_lost = mail.standing is not Standing.WAITING
+        if is_lost or _is_past_noon(day, now, zone):
+            trouble = Trouble.LIST_LOST if is_lost else Trouble.LIST_LATE
+            yield Alarm(trouble=trouble, about=mail.about, recipient=recipient, reply=mail.reply)
+
+
 def day_of(digest: OwnMail) -> date:
-    """The school's day that a digest is for."""
+    """The school's day that a digest or list is for."""
     return date.fromisoformat(digest.about.partition("/")[0])
 
 
@@ -147,6 +173,9 @@ _TROUBLES = {
     Standing.REFUSED: Trouble.DIGEST_REFUSED,
     Standing.UNKNOWN: Trouble.DIGEST_UNKNOWN,
 }
+
+
+_NOTICES = {Kind.NOTICE: Trouble.NOTICE_LATE, Kind.RETURN: Trouble.RETURN_LATE}
 
 
 def _is_past_noon(day: date, now: datetime, zone: tzinfo) -> bool:

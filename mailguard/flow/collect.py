@@ -17,6 +17,7 @@ from mailguard.ports import CanaryStore, Counts, Figures, HeldStore, OwnMailStor
 from mailguard.quarantine.held import HeldMessage, State
 from mailguard.report.case import read_case
 from mailguard.report.digest import (
+    AboutData,
     Case,
     Detail,
     Digest,
@@ -67,6 +68,9 @@ class DigestSetting:
     """Ways of mail that no listener can see."""
 
     technicians: tuple[str, ...] = ()
+    data_leads: tuple[str, ...] = ()
+    """Who decides about what is here for nothing but data; the headteacher where there is none."""
+
     listeners: tuple[str, ...] = ()
     """Names of all listeners: the last self-test of one that is gone says nothing any more."""
 
@@ -148,6 +152,10 @@ class Files:
         case = self.cases[held.id]
         return replace(case, is_readable=False) if held.id in self.damaged else case
 
+    def is_with_data_lead(self, held: HeldMessage) -> bool:
+        """Whether it is in the data lead's list, and so not in a digest."""
+        return held.is_about_data and bool(self.setting.data_leads)
+
     async def is_for(self, person: str, held: HeldMessage) -> bool:
         """Whether `person` is of the first office in line that may see it."""
         return fold_address(person) in await self.reviewers_of(held)
@@ -199,7 +207,10 @@ async def collect(person: str, day: date, now: datetime, files: Files) -> tuple[
         schedule=setting.schedule,
         today=today,
         waiting=waiting,
-        changes=_sum_up(changes, max((item.waited for item in items), default=None), elsewhere),
+        changes=replace(
+            _sum_up(changes, max((item.waited for item in items), default=None), elsewhere),
+            data=await _data_for(person, counts, files),
+        ),
         system=await _system(counts, await _missed_by(person, sent, now, files), now, files),
         clauses=clauses_of(today, waiting),
         helplines=setting.helplines,
@@ -210,7 +221,11 @@ async def collect(person: str, day: date, now: datetime, files: Files) -> tuple[
 async def open_for_nobody(files: Files) -> Sequence[HeldMessage]:
     """The open messages in which everybody in line has a part: they are in no digest."""
     return [
-        held for held in await files.kept() if is_open(held) and not await files.reviewers_of(held)
+        held
+        for held in await files.kept()
+        if is_open(held)
+        and not files.is_with_data_lead(held)
+        and not await files.reviewers_of(held)
     ]
 
 
@@ -218,7 +233,7 @@ async def _open_for(person: str, files: Files) -> tuple[Sequence[HeldMessage], i
     """The open messages that are this person's, and how many more they may know of."""
     mine, elsewhere = [], 0
     for held in await files.kept():
-        if not is_open(held):
+        if not is_open(held) or files.is_with_data_lead(held):
             continue
         if await files.is_for(person, held):
             mine.append(held)
@@ -238,9 +253,26 @@ async def _changes_for(
             with suppress(UnknownItem):
                 held = await files.by_id(held_id)
                 # What a technician did about mail that did not arrive is no review.
-                if not held.is_bounced and await files.is_for(person, held):
+                is_theirs = not held.is_bounced and not files.is_with_data_lead(held)
+                if is_theirs and await files.is_for(person, held):
                     found.append(held)
     return changes
+
+
+async def _data_for(person: str, counts: Counts, files: Files) -> AboutData:
+    """What happened to data on its way out, among the messages that the person may know of."""
+    numbers = []
+    for actions in (("return", "returned"), ("hold",)):
+        ids = dict.fromkeys(held_id for a in actions for held_id in counts.about.get(a, ()))
+        number = 0
+        for held_id in ids:
+            with suppress(UnknownItem):
+                held = await files.by_id(held_id)
+                counts_here = actions != ("hold",) or files.is_with_data_lead(held)
+                number += counts_here and await files.may_know(person, held)
+        numbers.append(number)
+    returned, kept = numbers
+    return AboutData(returned=returned, held=kept, has_lead=bool(files.setting.data_leads))
 
 
 def _sum_up(

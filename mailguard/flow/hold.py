@@ -172,7 +172,9 @@ def _listed(judgement: Judgement, plan: Plan) -> list[int]:
 def _word(plan: Plan) -> str:
     if plan.sealed:
         return "seal"
-    return "hold" if plan.held else "flag"
+    if plan.taken:
+        return "hold"
+    return "return" if plan.returned else "flag"
 
 
 def compose(
@@ -180,12 +182,23 @@ def compose(
 ) -> HeldMessage:
     """The row of a message to keep.
 
-    Its recipients are `held` (or `sealed`) when nothing is to be passed on, else `pending`. Who may
-    not be named is left out: a helpline that gets its copy of a message held for others.
+    Its recipients are `held`, `returned` or `sealed` when nothing is to be passed on, else
+    `pending`. Who may not be named is left out: a helpline that gets its copy of a message held for
+    others.
     """
     state = State.PENDING if plan.passed else State.SEALED if plan.sealed else State.HELD
-    part = part_for(_listed(judgement, plan), transaction, judgement)
-    return compose_row(*part, state, ports, setting, sealed=plan.sealed)
+    listed = _listed(judgement, plan)
+    part = part_for(listed, transaction, judgement)
+    row = compose_row(*part, state, ports, setting, sealed=plan.sealed)
+    if state is not State.HELD or not plan.returned:
+        return row
+    return replace(
+        row,
+        recipients=tuple(
+            replace(recipient, state=State.RETURNED) if i in plan.returned else recipient
+            for i, recipient in zip(listed, row.recipients, strict=True)
+        ),
+    )
 
 
 def compose_row(

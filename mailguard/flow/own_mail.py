@@ -69,7 +69,8 @@ class Progress:
 async def send_waiting(
     ports: OwnMailPorts, kind: Kind, *, sender: str, progress: Progress
 ) -> Sequence[Attempt]:
-    """Try each waiting mail of `kind` that is due, one mail to one recipient, from `sender`.
+    """Try each waiting mail of `kind` that is due, one mail to one recipient, from `sender`; ``""``
+    is the null sender, to which nobody answers (RFC 5321 §4.5.5).
 
     A notice is not tried before each alert that waits has been.
 
@@ -160,12 +161,13 @@ async def _end(mail: OwnMail, reply: Reply, ports: OwnMailPorts, progress: Progr
 
 
 def _standing_after(mail: OwnMail, reply: Reply) -> Standing:
-    """An alert or a notice goes on until it is taken; of a digest nobody gets two."""
+    """An alert or a notice goes on until it is taken, but for one to an author whose mailbox is
+    gone; of a digest or list nobody gets two."""
     if reply.is_positive:
         return Standing.ACCEPTED
-    if mail.kind is not Kind.DIGEST:
+    if not mail.kind.is_periodic and mail.kind is not Kind.RETURN:
         return Standing.WAITING
-    if reply is NO_LAST_WORD:
+    if reply is NO_LAST_WORD and mail.kind.is_periodic:
         return Standing.UNKNOWN
     return Standing.REFUSED if reply.is_permanent else Standing.WAITING
 
@@ -204,6 +206,8 @@ def _envelope(sender: str, recipient: str) -> Envelope:
 
 
 def _with_ascii_domain(address: str) -> str:
+    if not address:
+        return ""
     local, _, domain = address.rpartition("@")
     with contextlib.suppress(UnicodeError):
         return f"{local}@{domain.encode('idna').decode()}"

@@ -13,7 +13,7 @@ TRY_LATER = Reply.of(451, "4.7.1 Message deferred by school policy, please try a
 
 _REFUSALS = {Action.REJECT: REFUSED, Action.DEFER: TRY_LATER}
 
-_STOPS = frozenset({Action.HOLD, Action.REJECT})
+_STOPS = frozenset({Action.RETURN, Action.HOLD, Action.REJECT})
 """Actions after which a recipient's copy does not go on."""
 
 
@@ -25,12 +25,22 @@ class Plan:
     """Recipients whose copy goes to the next hop now."""
 
     held: tuple[int, ...] = ()
+    """Recipients whose copy stays here."""
+
+    returned: tuple[int, ...] = ()
+    """Those of `held` that go back to the author, who is told."""
+
     keep: bool = False
     """Whether evidence is stored (also for what is only flagged)."""
 
     sealed: bool = False
     refusal: Reply | None = None
     """Given instead of doing anything."""
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        """Those of `held` that wait for a reviewer."""
+        return tuple(i for i in self.held if i not in self.returned)
 
 
 def refusals_for(judgement: Judgement, mode: Mode) -> Mapping[int, Reply]:
@@ -53,7 +63,12 @@ def leave_out(plan: Plan, had: tuple[int, ...], judgement: Judgement) -> Plan:
     passed = tuple(i for i in plan.passed if i not in had)
     held = tuple(i for i in plan.held if i not in had)
     is_flagged = any(judgement.dispositions[i].action is Action.FLAG for i in passed)
-    return Plan(passed=passed, held=held, keep=plan.keep and (bool(held) or is_flagged))
+    return Plan(
+        passed=passed,
+        held=held,
+        returned=tuple(i for i in plan.returned if i not in had),
+        keep=plan.keep and (bool(held) or is_flagged),
+    )
 
 
 def plan_for(judgement: Judgement, mode: Mode) -> Plan:
@@ -75,4 +90,9 @@ def plan_for(judgement: Judgement, mode: Mode) -> Plan:
         return Plan(held=everyone, keep=True, sealed=True)
     held = tuple(i for i in everyone if actions[i] in _STOPS)
     passed = tuple(i for i in everyone if i not in held)
-    return Plan(passed=passed, held=held, keep=bool(held) or Action.FLAG in actions)
+    return Plan(
+        passed=passed,
+        held=held,
+        returned=tuple(i for i in held if actions[i] is Action.RETURN),
+        keep=bool(held) or Action.FLAG in actions,
+    )

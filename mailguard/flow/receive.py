@@ -174,7 +174,7 @@ def _with_refusals(
     )
     refused = replace(judgement, dispositions=dispositions)
     remember_alert(transaction, refused, ports, is_refused=True)
-    if outcome is not None and outcome.word is Word.HELD:
+    if outcome is not None and outcome.word in (Word.HELD, Word.RETURNED):
         return replace(outcome, reply=each[0], each=each)
     held_id = outcome.held_id if outcome is not None else ""
     return Outcome(reply=each[0], word=Word.of(each), held_id=held_id, each=each)
@@ -204,12 +204,13 @@ async def _keep_all(case: Case) -> Outcome:
     if not each:
         await conclude(case)
         return Outcome(reply=taken, word=Word.RELAYED)
+    word = Word.HELD if case.plan.taken else Word.RETURNED
     held = compose(case.transaction, case.judgement, case.to_keep, case.ports, case.setting)
     await keep(held, case.transaction, case.judgement, case.to_keep, case.ports)
     if case.to_keep.passed:
         await _settle(case, held, Answer(replies=each, got=(), takes_held=True))
     await conclude(case)
-    return Outcome(reply=taken, word=Word.HELD, held_id=held.id, each=each)
+    return Outcome(reply=taken, word=word, held_id=held.id, each=each)
 
 
 async def _keep_and_relay(case: Case) -> Outcome:
@@ -236,9 +237,9 @@ async def _settle(case: Case, held: HeldMessage, answer: Answer) -> bool:
 
     A copy that goes back to the client is none of ours: it is judged and kept anew when it returns.
     """
-    taken = case.plan.held if answer.takes_held else ()
+    taken, returned = (case.plan.taken, case.plan.returned) if answer.takes_held else ((), ())
     actions = [disposition.action for disposition in case.judgement.dispositions]
-    if not taken and not any(actions[i] is Action.FLAG for i in answer.got):
+    if not taken and not returned and not any(actions[i] is Action.FLAG for i in answer.got):
         await settle_one(held, None, (), "withdraw", case.ports)
         return False
     rows = [recipient.address for recipient in held.recipients]
@@ -247,6 +248,7 @@ async def _settle(case: Case, held: HeldMessage, answer: Answer) -> bool:
     for positions, act, word in (
         ((*answer.got, *case.had), Act.DELIVER, "deliver"),
         (taken, Act.TAKE, "take"),
+        (returned, Act.RETURN, "returned"),
     ):
         wanted = {case.transaction.envelope.recipients[i].address for i in positions} - done
         listed = tuple(address for address in rows if address in wanted)
@@ -266,7 +268,8 @@ def _tell_of(answer: Answer, case: Case, held_id: HeldId | None = None) -> None:
 def _outcome(case: Case, answer: Answer, held_id: str = "") -> Outcome:
     held_id = held_id or answer.held_id
     is_held = bool(case.plan.held) and answer.takes_held
-    word = Word.HELD if is_held else Word.of(answer.replies)
+    stopped = Word.HELD if case.plan.taken else Word.RETURNED
+    word = stopped if is_held else Word.of(answer.replies)
     if not case.answers_each:
         return Outcome(reply=answer.replies[0], word=word, held_id=held_id)
     said = dict(zip(case.plan.passed, answer.replies, strict=True))

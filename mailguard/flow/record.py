@@ -23,6 +23,9 @@ class Word(StrEnum):
     HELD = "held"
     """At least one recipient's copy is in quarantine."""
 
+    RETURNED = "returned"
+    """At least one recipient's copy went back to the author, and none is held."""
+
     RELAYED = "relayed"
     DEFERRED = "deferred"
     REFUSED = "refused"

@@ -12,7 +12,7 @@ from mailguard.quarantine.held import CLOSABLE, Act, HeldMessage, State
 async def release(
     held_id: str, *, by: str, reason: str, recipients: Sequence[str] = (), ports: ReviewPorts
 ) -> HeldMessage:
-    """Ask for delivery to `recipients` (all that are held or undeliverable when empty).
+    """Ask for delivery to `recipients` (when empty all that are held, returned or undeliverable).
 
     The relay's service sends it; see :mod:`mailguard.flow.release`. Raises UserError and its kinds.
     """
@@ -56,10 +56,10 @@ async def _decide(
 
 
 _OPEN = {
-    Act.RELEASE: {State.HELD, State.UNDELIVERABLE},
-    Act.CONFIRM: {State.HELD, State.DELIVERED},
+    Act.RELEASE: {State.HELD, State.RETURNED, State.UNDELIVERABLE},
+    Act.CONFIRM: {State.HELD, State.RETURNED, State.DELIVERED},
     # Held ones too: they are then what it is refused for, and nobody believes all is done.
-    Act.CLOSE: {State.HELD, *CLOSABLE},
+    Act.CLOSE: {State.HELD, State.RETURNED, *CLOSABLE},
 }
 """The copies that are meant when none is named."""
 

@@ -21,6 +21,7 @@ from mailguard.metrics.catalogue import (
     ALERT_OVERDUE,
     ALERTS,
     ANSWERED_AGAIN,
+    ANSWERS,
     BUILD_INFO,
     CAGED_READER_DEATHS,
     CANARY_LAST_RUN,
@@ -152,6 +153,11 @@ def caged_reader_died(reason: str) -> None:
 def release_ended(outcome: str) -> None:
     """An attempt to send a released message ended: released, refused, delayed, failed."""
     add(RELEASES, outcome)
+
+
+def answered_for(is_released: bool) -> None:
+    """An author wanted a returned message to be sent."""
+    add(ANSWERS, "released" if is_released else "refused")
 
 
 def undeliverable(listener: str) -> None:

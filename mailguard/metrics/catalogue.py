@@ -107,6 +107,12 @@ RELEASES = _counter(
     "outcome",
     zeroes=("released", "refused", "delayed", "failed"),
 )
+ANSWERS = _counter(
+    "answers",
+    "Answers of authors to have a returned message sent, by whether that was done.",
+    "outcome",
+    zeroes=("released", "refused"),
+)
 UNDELIVERABLE = _counter(
     "undeliverable",
     "Messages that the next hop took for some of their recipients and refused for others.",

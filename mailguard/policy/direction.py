@@ -8,9 +8,7 @@ finding's level there; `EFFECTS` explains each sign.
 * Helplines, confidants and agencies are outside where they have no row of their own.
 * Spoofed authors are outside ones, raised once more and never delivered for kindness; an attack in
   such mail is at least held.
-* Where the school would *return* a message to its author, and as long as MailGuard cannot: pupils
-  who give away their own details are flagged; bulk data and exports on their way out are held,
-  which is what their level says.
+* Personal data and passwords have a table of their own: :mod:`mailguard.policy.leak`.
 * Cues that need a memory (repetition, a first contact) do not raise anything yet.
 """
 
@@ -41,8 +39,6 @@ class Column(StrEnum):
     INCITEMENT = "incite"
     """Self-harm urged upon somebody else, or explained to them."""
 
-    DATA = "data"
-    CREDENTIALS = "creds"
     COMMERCIAL = "trade"
     OTHER = "other"
     """Every other behaviour: hate, extremism, drugs, weapons, crime, disrepute."""
@@ -51,7 +47,7 @@ class Column(StrEnum):
     """Malware and phishing. Not in the table: no direction excuses them."""
 
     PLAIN = "plain"
-    """The rest. Not in the table: no direction matters."""
+    """The rest. Not in the table: no direction matters, or for data another table says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +74,8 @@ class Effect:
 
 EFFECTS: Mapping[str, Effect] = {
     "=": Effect(ladder="01234"),
-    # No matter in this direction, but counted: data that stays in the school, contact between
-    # grown-ups, a referral that quotes what it is about.
+    # No matter in this direction, but counted: contact between grown-ups, a referral that quotes
+    # what it is about.
     "–": Effect(ladder="00000"),
     "▲": Effect(ladder="02344"),
     "▲▲": Effect(ladder="03444"),
@@ -102,29 +98,25 @@ EFFECTS: Mapping[str, Effect] = {
     "▲con": Effect(ladder="02344", also=Category.CONDUCT),
     # A low-level concern goes to the head beside delivery; only L4 stops the message.
     "✉<4": Effect(ladder="01234", delivers=Level.SERIOUS),
-    # Only bulk and exports are worth a note.
-    "bulk": Effect(ladder="00011"),
-    # A family's own data may go to that family, which no rule can tell from others'; bulk may not.
-    "own": Effect(ladder="01134"),
 }
 
 _TABLE = """
-                 abuse threat sexual groom conduct at_risk incite data creds trade other
-pupil   pupil    =     =      =      =     –       ✉!      ▲      ≤1   ≤1    =     =
-pupil   staff    ▼≤2   =      ▲      =     –       ✉!      ▲      bulk ≤1    –     =
-pupil   parent   =     =      =      =     –       ✉!      ▲      –    ≤1    –     =
-pupil   agency   =     =      =      =     –       ✉!      ▲      –    ≤1    –     =
-pupil   outside  ▲     ▲      ▲      =     –       !       ▲      =    =     =     =
-staff   pupil    ▲con  ▲4     ▲4     ▲▲    ✉<4     ≤1      ▲4     bulk ≤1    ≤1    =
-staff   staff    ≤1    =      ▲3     –     –       –       =      bulk ≤1    ≤1    =
-staff   parent   ≤1    =      =      –     –       –       =      own  =     –     =
-staff   agency   –     –      –      –     –       –       –      bulk =     –     –
-staff   outside  =     =      ▲      –     –       –       =      =    =     =     =
-parent  pupil    =     =      =      =     –       ✉       ▲      –    –     ≤1    =
-parent  staff    ▼≤1✉  =      =      –     –       ✉       =      –    –     –     =
-outside pupil    ▲     ▲4     ▲      ▲▲    ▲▲      ▲       ▲      –    –     ≤2    =
-outside staff    ▼✉    =      =      –     –       ✉       =      –    –     ≤1    =
-agency  staff    ≤1    ≤1     ≤1     –     –       ≤1      ≤1     –    –     –     ≤1
+                abuse threat sexual groom conduct at_risk incite trade other
+pupil   pupil   =     =      =      =     –       ✉!      ▲      =     =
+pupil   staff   ▼≤2   =      ▲      =     –       ✉!      ▲      –     =
+pupil   parent  =     =      =      =     –       ✉!      ▲      –     =
+pupil   agency  =     =      =      =     –       ✉!      ▲      –     =
+pupil   outside ▲     ▲      ▲      =     –       !       ▲      =     =
+staff   pupil   ▲con  ▲4     ▲4     ▲▲    ✉<4     ≤1      ▲4     ≤1    =
+staff   staff   ≤1    =      ▲3     –     –       –       =      ≤1    =
+staff   parent  ≤1    =      =      –     –       –       =      –     =
+staff   agency  –     –      –      –     –       –       –      –     –
+staff   outside =     =      ▲      –     –       –       =      =     =
+parent  pupil   =     =      =      =     –       ✉       ▲      ≤1    =
+parent  staff   ▼≤1✉  =      =      –     –       ✉       =      –     =
+outside pupil   ▲     ▲4     ▲      ▲▲    ▲▲      ▲       ▲      ≤2    =
+outside staff   ▼✉    =      =      –     –       ✉       =      ≤1    =
+agency  staff   ≤1    ≤1     ≤1     –     –       ≤1      ≤1     –     ≤1
 """
 
 _BASE = EFFECTS["="]
@@ -135,7 +127,7 @@ _AGE_GAP = _UP
 _ATTACK_FROM_SPOOFED = Effect(ladder="02234")
 
 _TABLE_COLUMNS = frozenset(Column) - {Column.HOSTILE, Column.PLAIN}
-_NOT_BEHAVIOUR = frozenset({Column.DATA, Column.CREDENTIALS, Column.COMMERCIAL})
+_NOT_BEHAVIOUR = frozenset({Column.COMMERCIAL})
 
 Row = Mapping[Column, Effect]
 
@@ -193,8 +185,6 @@ _COLUMNS: Mapping[Category, Column] = {
     Category.CONDUCT: Column.CONDUCT,
     Category.SELF_HARM: Column.AT_RISK,
     Category.DISCLOSURE: Column.AT_RISK,
-    Category.PERSONAL_DATA: Column.DATA,
-    Category.CREDENTIALS: Column.CREDENTIALS,
     Category.COMMERCIAL: Column.COMMERCIAL,
     Category.MALWARE: Column.HOSTILE,
     Category.PHISHING: Column.HOSTILE,
@@ -210,7 +200,15 @@ _COLUMNS: Mapping[Category, Column] = {
         Column.OTHER,
     ),
     **dict.fromkeys(
-        (Category.GAMBLING, Category.COPYRIGHT, Category.VOLUME, Category.UNSCANNED), Column.PLAIN
+        (
+            Category.GAMBLING,
+            Category.COPYRIGHT,
+            Category.VOLUME,
+            Category.UNSCANNED,
+            Category.PERSONAL_DATA,
+            Category.CREDENTIALS,
+        ),
+        Column.PLAIN,
     ),
 }
 

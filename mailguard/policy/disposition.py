@@ -39,10 +39,15 @@ class Disposition:
         return author is Group.PUPIL and is_call and goes_on
 
 
-def dispose(verdict: Verdict, address: str, policy: Policy) -> Disposition:
-    """Decide for one recipient. The strictest of what the categories ask for is done."""
+def dispose(
+    verdict: Verdict, address: str, policy: Policy, *, may_return: bool = True
+) -> Disposition:
+    """Decide for one recipient. The strictest of what the categories ask for is done; where the
+    author cannot be told (`may_return`), a message is held that would go back."""
     asked = (_act_on(category, level, verdict, policy) for category, level in verdict.levels)
     action = max(asked, key=lambda action: action.strictness, default=Action.RELAY)
+    if action is Action.RETURN and not may_return:
+        action = Action.HOLD
     if verdict.sealed:
         action = Action.SEAL
     pair = verdict.relationship.author, verdict.relationship.recipient
@@ -68,6 +73,10 @@ def strictest(dispositions: Iterable[Disposition]) -> Disposition:
 
 
 def _act_on(category: Category, level: Level, verdict: Verdict, policy: Policy) -> Action:
+    if category in verdict.asked:
+        asked = verdict.asked[category]
+        is_stopping = asked.strictness > Action.FLAG.strictness
+        return policy.actions.get(category, asked) if is_stopping else asked
     if level < Level.HOLD:
         return DEFAULT_ACTIONS[level]
     action = policy.actions.get(category, DEFAULT_ACTIONS[level])

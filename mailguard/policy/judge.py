@@ -7,7 +7,8 @@ from mailguard.mail.envelope import Transaction
 from mailguard.mail.message import Message
 from mailguard.mail.text import Extract, look
 from mailguard.policy.disposition import Disposition, Policy, dispose
-from mailguard.policy.relationship import Relationship, identify_author, relate
+from mailguard.policy.relationship import Relationship, can_be_told, identify_author, relate
+from mailguard.policy.taxonomy import Group
 from mailguard.policy.verdict import Verdict, weigh
 from mailguard.scan.finding import ScanReport
 from mailguard.scan.registry import Ruleset
@@ -45,12 +46,20 @@ def conclude(
 ) -> Judgement:
     """Decide for each recipient what `report` means; the report may come from another process."""
     author = identify_author(transaction, message, policy.directory)
-    verdicts: dict[Relationship, Verdict] = {}
+    may_return = can_be_told(transaction, message, policy.directory)
+    verdicts: dict[tuple[Relationship, frozenset[str]], Verdict] = {}
     dispositions = []
     for recipient in transaction.envelope.recipients:
         relationship = relate(author, recipient.address, policy.directory)
-        verdict = verdicts.get(relationship)
+        children = (
+            policy.directory.children_of(recipient.address)
+            if relationship.recipient is Group.PARENT
+            else frozenset[str]()
+        )
+        verdict = verdicts.get((relationship, children))
         if verdict is None:
-            verdict = verdicts[relationship] = weigh(report, relationship, policy)
-        dispositions.append(dispose(verdict, recipient.address, policy))
+            verdict = weigh(report, relationship, policy, children=children)
+            verdicts[relationship, children] = verdict
+        disposition = dispose(verdict, recipient.address, policy, may_return=may_return)
+        dispositions.append(disposition)
     return Judgement(report=report, dispositions=tuple(dispositions))

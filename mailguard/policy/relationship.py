@@ -1,5 +1,6 @@
 """Who writes to whom, as far as that is known."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -73,6 +74,34 @@ def _group_outside(sender: str, directory: Directory) -> Group:
 
 
 _OF_THE_SCHOOL = frozenset({Group.PUPIL, Group.STAFF, Group.GOVERNOR})
+
+_BY_MACHINE = frozenset({"bulk", "junk", "list"})
+"""Values of Precedence: RFC 3834 §2 asks that no machine answers such mail."""
+
+_NOBODY = re.compile(
+    r"(?:do)?[-_.]?not?[-_.]?reply.*|mailer-daemon|postmaster|owner-.*|.*-(?:request|owner|bounces?)"
+)
+"""Local parts of mailboxes that no author reads: RFC 3834 §2's, and what senders call theirs."""
+
+
+def can_be_told(transaction: Transaction, message: Message, directory: Directory) -> bool:
+    """Whether the author of a message may be written to about it: it came from inside, from a
+    person of the school who wrote it. To answer a machine could go on for ever (RFC 3834 §2)."""
+    sender = fold_address(transaction.envelope.sender.address)
+    return (
+        transaction.session.origin is Origin.INSIDE
+        and directory.member_group(sender) in _OF_THE_SCHOOL
+        and not _NOBODY.fullmatch(sender.rpartition("@")[0])
+        and not is_automatic(message)
+    )
+
+
+def is_automatic(message: Message) -> bool:
+    """Whether a message says that a machine sent it (RFC 3834 §2, §5)."""
+    submitted = message.header("Auto-Submitted").partition(";")[0].strip().lower()
+    precedence = message.header("Precedence").strip().lower()
+    return submitted not in ("", "no") or precedence in _BY_MACHINE
+
 
 _ELSEWHERE = (Group.SPOOFED, Group.OUTSIDE, Group.HELPLINE, Group.CONFIDANT, Group.AGENCY)
 _ADULTS = (Group.STAFF, Group.GOVERNOR, Group.PARENT)

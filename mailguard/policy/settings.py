@@ -6,6 +6,7 @@ from typing import Self
 
 from mailguard.errors import ConfigError
 from mailguard.policy.directory import Directory
+from mailguard.policy.leak import DEFAULT_TABLE, Table, check_cells
 from mailguard.policy.taxonomy import BEHAVIOUR, LOCKED, Action, Group
 from mailguard.scan.finding import Category, Level
 
@@ -32,7 +33,11 @@ class Policy:
 
     directory: Directory
     actions: Mapping[Category, Action] = field(default_factory=dict)
-    """What findings of a category lead to from L2 on, instead of `hold`. Hard rules still win."""
+    """What findings of a category lead to from L2 on, instead of `hold`, and for data instead of
+    `return`. Hard rules still win."""
+
+    data: Table = field(default_factory=lambda: DEFAULT_TABLE)
+    """What becomes of personal data and passwords on their way out; all cells of it."""
 
     unscanned: Mapping[str, Level] = field(default_factory=dict)
     """By reason, instead of :data:`UNSCANNED_LEVELS`."""
@@ -49,7 +54,7 @@ class Policy:
         return replace(self, counted=frozenset({Category.MALWARE}), decided=frozenset(symbols))
 
     def __post_init__(self) -> None:
-        if problems := tuple(_check_actions(self.actions)):
+        if problems := (*_check_actions(self.actions), *check_cells(self.data)):
             raise ConfigError(problems)
 
     def unscanned_level(self, reason: str, author: Group, recipient: Group) -> Level:
@@ -72,6 +77,8 @@ def _check_actions(actions: Mapping[Category, Action]) -> Iterator[str]:
     for category, action in actions.items():
         if action is Action.SEAL:
             yield f"policy.actions.{category}: only suspected illegal images are sealed; use hold"
+        elif action is Action.RETURN:
+            yield f"policy.actions.{category}: only data goes back to its author; see policy.data"
         elif category in LOCKED and action.strictness < Action.HOLD.strictness:
             yield f"policy.actions.{category}: illegal content cannot be let through; use hold"
         elif category in BEHAVIOUR and action.strictness > Action.HOLD.strictness:

@@ -30,12 +30,16 @@ class Group(StrEnum):
 class Action(StrEnum):
     """What policy says to do, mildest first: the order is a contract of `strictest`.
 
-    That is all there is: no action writes to a parent, the police or a pupil (hard rule 5).
+    That is all there is: no action writes to a parent or the police (hard rule 5), and none to a
+    pupil but `return`, about the pupil's own words.
     """
 
     RELAY = "relay"
     FLAG = "flag"
     """Relay, and keep a copy as evidence."""
+
+    RETURN = "return"
+    """Keep it as evidence and tell the author, who may correct it: for data on its way out."""
 
     HOLD = "hold"
     DEFER = "defer"

@@ -10,6 +10,7 @@ from mailguard.ports.keeping import (
     LedgerRow,
     ReleaseKeys,
     Spool,
+    Tickets,
 )
 from mailguard.ports.machine import Clock, Lock
 from mailguard.ports.remembering import Receipts, UnreadReply
@@ -35,6 +36,7 @@ __all__ = [
     "Receipts",
     "ReleaseKeys",
     "Spool",
+    "Tickets",
     "Traffic",
     "UnreadReply",
 ]

@@ -8,6 +8,7 @@ from typing import Protocol
 from mailguard.mail.raw import Raw
 from mailguard.quarantine.held import Act, HeldId, HeldMessage, State
 from mailguard.quarantine.retention import Retention
+from mailguard.quarantine.ticket import Ticket
 
 
 class Spool(Protocol):
@@ -217,4 +218,21 @@ class ReleaseKeys(Protocol):
 
     async def give_back(self, token: str) -> None:
         """The message was not taken after all: it is good once more."""
+        ...
+
+
+class Tickets(Protocol):
+    """Who may have which returned message sent after all. All methods raise StoreUnavailable when
+    the database cannot do it now."""
+
+    async def issue(self, held_id: HeldId, author: str) -> str:
+        """Make a token for this message, and for its author alone. Durable on return."""
+        ...
+
+    async def find(self, token: str) -> Ticket | None:
+        """What `token` is good for; None when there is no such token."""
+        ...
+
+    async def expire(self) -> int:
+        """Forget those that have been over for a month; return how many."""
         ...

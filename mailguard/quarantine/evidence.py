@@ -150,6 +150,8 @@ def _disposition(disposition: Disposition) -> JsonObject:
             "delivered": sorted(verdict.delivered),
             "sealed": verdict.sealed,
             "reasons": list(verdict.reasons),
+            # Only where data may not go on: what its author is told.
+            **({"leaks": list(verdict.leaks)} if verdict.leaks else {}),
         },
     }
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import NewType
 
 from mailguard.errors import IllegalTransition, UnknownItem, UserError
+from mailguard.policy.taxonomy import DATA
+from mailguard.scan.finding import Level
 
 HeldId = NewType("HeldId", str)
 """26 characters, sortable by time (a ULID); safe as a folder name."""
@@ -51,6 +53,10 @@ class State(StrEnum):
     """The next hop refused it for good after it had taken the message for others: the technician
     sends it again, or closes it."""
 
+    RETURNED = "returned"
+    """It went back to its author, who may correct it, or have it sent with a reason: data was on
+    its way to where it may not go."""
+
     RELEASING = "releasing"
     """A person released it; the next hop has not yet taken it."""
 
@@ -68,6 +74,9 @@ class Act(StrEnum):
 
     TAKE = "take"
     """The rest of a mixed transaction was delivered: the held part is now held."""
+
+    RETURN = "return"
+    """The same for what goes back to its author."""
 
     DELIVER = "deliver"
     BOUNCE = "bounce"
@@ -91,9 +100,12 @@ DECISIONS = frozenset({Act.RELEASE, Act.CONFIRM, Act.CLOSE})
 
 TRANSITIONS: Mapping[tuple[State, Act], State] = {
     (State.PENDING, Act.TAKE): State.HELD,
+    (State.PENDING, Act.RETURN): State.RETURNED,
     (State.PENDING, Act.DELIVER): State.DELIVERED,
     (State.HELD, Act.RELEASE): State.RELEASING,
     (State.HELD, Act.CONFIRM): State.CONFIRMED,
+    (State.RETURNED, Act.RELEASE): State.RELEASING,
+    (State.RETURNED, Act.CONFIRM): State.CONFIRMED,
     (State.DELIVERED, Act.CONFIRM): State.CONFIRMED,
     (State.DELIVERED, Act.CLOSE): State.DELIVERED,
     (State.SEALED, Act.CLOSE): State.SEALED,
@@ -103,6 +115,7 @@ TRANSITIONS: Mapping[tuple[State, Act], State] = {
     (State.RELEASING, Act.REFUSE): State.HELD,
     (State.RELEASING, Act.BOUNCE): State.UNDELIVERABLE,
     (State.DELIVERED, Act.EXPIRE): State.PURGED,
+    (State.RETURNED, Act.EXPIRE): State.PURGED,
     (State.UNDELIVERABLE, Act.EXPIRE): State.PURGED,
     (State.RELEASED, Act.EXPIRE): State.PURGED,
     (State.CONFIRMED, Act.EXPIRE): State.PURGED,
@@ -119,6 +132,7 @@ STANDING: Mapping[State, str] = {
     State.DELIVERED: "was delivered",
     State.HELD: "is held and waits for a decision",
     State.UNDELIVERABLE: "was refused by the next hop",
+    State.RETURNED: "went back to its author",
     State.RELEASING: "is being released",
     State.RELEASED: "was released",
     State.CONFIRMED: "was confirmed",
@@ -129,6 +143,7 @@ STANDING: Mapping[State, str] = {
 
 DONE: Mapping[Act, str] = {
     Act.TAKE: "taken into quarantine",
+    Act.RETURN: "given back to its author",
     Act.DELIVER: "marked as delivered",
     Act.BOUNCE: "marked as undeliverable",
     Act.RELEASE: "released",
@@ -142,6 +157,7 @@ DONE: Mapping[Act, str] = {
 
 _ADVICE: Mapping[tuple[State, Act], str] = {
     (State.HELD, Act.CLOSE): " Release or confirm it.",
+    (State.RETURNED, Act.CLOSE): " Its author may still answer; or release or confirm it.",
     (State.UNDELIVERABLE, Act.CONFIRM): " Release or close it.",
 }
 """What can be done instead."""
@@ -231,6 +247,13 @@ class HeldMessage:
         return max(made, key=lambda each: each.at) if len(made) == len(closings) else None
 
     @property
+    def is_about_data(self) -> bool:
+        """Whether only personal data or passwords keep it here: the data lead's matter, not the
+        headteacher's."""
+        heavy = {name for name, level in self.categories.items() if level >= Level.HOLD}
+        return bool(heavy) and heavy <= DATA and not self.alert and not self.sealed
+
+    @property
     def is_bounced(self) -> bool:
         """It is here only because the next hop refused it, and holds no copy for a reviewer."""
         return all(recipient.bounced for recipient in self.recipients)
@@ -247,6 +270,7 @@ ATTENTION = (
     State.RELEASING,
     State.HELD,
     State.UNDELIVERABLE,
+    State.RETURNED,
     State.CONFIRMED,
     State.RELEASED,
     State.DELIVERED,

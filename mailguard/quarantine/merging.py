@@ -22,4 +22,4 @@ def waits(held: HeldMessage) -> bool:
 def _waits(recipient: HeldRecipient) -> bool:
     if recipient.state is State.UNDELIVERABLE:
         return recipient.closed is None
-    return recipient.state in (State.HELD, State.PENDING)
+    return recipient.state in (State.HELD, State.PENDING, State.RETURNED)

@@ -16,8 +16,11 @@ from mailguard.quarantine.held import HeldMessage, State
 from mailguard.scan.finding import Level
 
 REVIEWED = frozenset({State.RELEASED, State.CONFIRMED})
-FINISHED = REVIEWED | {State.DELIVERED, State.UNDELIVERABLE}
+FINISHED = REVIEWED | {State.DELIVERED, State.UNDELIVERABLE, State.RETURNED}
 """States in which nothing has to be decided; an undeliverable copy only once it was closed."""
+
+ANSWER_DAYS = 7
+"""How long the author of a returned message may ask for it to be sent after all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +41,17 @@ class Retention:
     """Confirmed, counted from its export to where the school keeps its child protection records.
     What was never exported is kept: this may be the only copy of the evidence."""
 
+    returned: int = 7
+    """Gone back to its author, counted from when the author's :data:`ANSWER_DAYS` are over."""
+
     ledger: int = 30
     """Rows of the ledger: addresses and times of all mail."""
 
     @property
     def shortest(self) -> int:
         """Days before which no message is due, whatever its kind."""
-        return min(self.flagged, self.dismissed, self.dismissed_flag, self.confirmed)
+        returned = ANSWER_DAYS + self.returned
+        return min(self.flagged, self.dismissed, self.dismissed_flag, self.confirmed, returned)
 
 
 def due_for_purge(held: HeldMessage, age: timedelta, retention: Retention) -> bool:
@@ -61,6 +68,11 @@ def due_for_purge(held: HeldMessage, age: timedelta, retention: Retention) -> bo
     states = {recipient.state for recipient in held.recipients}
     if not states or not states <= FINISHED or held.is_undelivered or held.sealed:
         return False
+    if State.RETURNED in states:
+        if age < timedelta(days=ANSWER_DAYS + retention.returned):
+            return False
+        if State.CONFIRMED not in states and (states == {State.RETURNED} or held.is_about_data):
+            return True
     is_closed = any(recipient.closed for recipient in held.recipients)
     if not (states & REVIEWED or is_closed):
         return held.level <= Level.FLAG and age >= timedelta(days=retention.flagged)

@@ -198,7 +198,9 @@ def _why() -> Section:
 
 
 def _whereabouts(held: HeldMessage) -> Whereabouts:
-    states = {recipient.state for recipient in held.recipients}
+    # What went back to its author has not arrived any more than what is held.
+    stopped = {State.RETURNED: State.HELD}
+    states = {stopped.get(recipient.state, recipient.state) for recipient in held.recipients}
     if held.sealed or State.SEALED in states:
         return Whereabouts.SEALED
     if states == {State.DELIVERED}:

@@ -99,6 +99,18 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AboutData:
+    """Messages stopped for nothing but data: the data lead has the list, a digest only numbers."""
+
+    returned: int = 0
+    """Gone back to their authors."""
+
+    held: int = 0
+    has_lead: bool = True
+    """Somebody is named as data lead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Since:
     """What happened to the reader's own cases since the last digest."""
 
@@ -118,6 +130,8 @@ class Since:
 
     elsewhere: int = 0
     """Open items that go to somebody else, and that the reader may know of."""
+
+    data: AboutData = AboutData()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Put a digest or an alert into an envelope-ready message (RFC 5322, multipart/alternative)."""
+"""Put a mail of ours into an envelope-ready message (RFC 5322, multipart/alternative)."""
 
 import hashlib
 from datetime import datetime
@@ -28,13 +28,17 @@ def compose_message(
     html: str,
     message_id: str,
     at: datetime,
+    answers: str | None = None,
+    reply_to: str = "",
 ) -> bytes:
     """Return the whole message with CRLF: 7-bit, lines of at most 78 characters where they can be
     folded, always below 998.
 
     `message_id` comes with its angle brackets; `at` is aware and becomes ``Date``. The same
     arguments give the same bytes. ``Auto-Submitted: auto-generated`` (RFC 3834) says that a machine
-    wrote it, and so that no machine may answer.
+    wrote it, and so that no machine may answer. With `answers` it is ``auto-replied``, and to the
+    message with that Message-ID, where it has one (``""`` where not); answers to it go to
+    `reply_to`.
     """
     # "=_" can stand in no quoted-printable text (RFC 2045 §6.7 rule 5): no part has such a line.
     boundary = f"=_{hashlib.sha256(message_id.encode()).hexdigest()[:32]}"
@@ -45,7 +49,12 @@ def compose_message(
     message["Subject"] = Header(_one_line(subject), "utf-8")  # type: ignore[assignment]
     message["Date"] = format_datetime(at)
     message["Message-ID"] = message_id
-    message["Auto-Submitted"] = "auto-generated"
+    if reply_to:
+        message["Reply-To"] = reply_to
+    if answers:
+        message["In-Reply-To"] = answers
+        message["References"] = answers
+    message["Auto-Submitted"] = "auto-generated" if answers is None else "auto-replied"
     # Exchange heeds this instead: no "out of office" either.
     message["X-Auto-Response-Suppress"] = "All"
     message["Content-Language"] = "en-GB"

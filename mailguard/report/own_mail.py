@@ -18,6 +18,17 @@ class Kind(StrEnum):
     NOTICE = "notice"
     """To a technician: a message could not be delivered to everybody."""
 
+    RETURN = "return"
+    """To the author of a message that went back because of the data in it."""
+
+    DATA = "data"
+    """To the data protection lead, weekly: what went back, and what became of it."""
+
+    @property
+    def is_periodic(self) -> bool:
+        """Of such mail nobody gets two for one time, and the next one covers what is missed."""
+        return self in (Kind.DIGEST, Kind.DATA)
+
 
 class Standing(StrEnum):
     """How far a mail of ours has got."""
@@ -27,8 +38,8 @@ class Standing(StrEnum):
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    """The next hop refused a digest for good. Any other mail goes on waiting, whatever is said to
-    it."""
+    """The next hop refused a digest, a list or an author's notice for good. Any other mail goes on
+    waiting, whatever is said to it."""
 
     UNKNOWN = "unknown"
     """The next hop gave no last word on a digest: it is not sent again, since nobody may get two.
@@ -37,7 +48,8 @@ class Standing(StrEnum):
     SUPERSEDED = "superseded"
     """A digest that was still waiting when the next one was due, which covers its time too; an
     alert that was refused to somebody who is not named any more, and others were told; a notice
-    that nobody needs any more, or whose message another one names as well."""
+    that nobody needs any more, or whose message another one names as well; an author's notice about
+    a message that somebody has decided about since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from mailguard.policy.mail_kind import DAYS, MailKind
 from mailguard.report import words
 from mailguard.report.clauses import describe_clause
-from mailguard.report.digest import Digest, Item, Items, Missed, System, Undelivered
+from mailguard.report.digest import AboutData, Digest, Item, Items, Missed, System, Undelivered
 from mailguard.report.own_mail import Standing
 from mailguard.report.page import Card, Fact, Page, Section
 
@@ -167,8 +167,24 @@ def _describe_changes(digest: Digest) -> Iterator[Fact]:
     if changes.oldest_waited is not None:
         waited = words.count(changes.oldest_waited, "school day")
         yield "Oldest open", waited if changes.oldest_waited else "came today"
+    if changes.data.returned or changes.data.held:
+        yield "Personal data", _describe_data(changes.data)
     if changes.elsewhere:
         yield "With somebody else, not shown here", str(changes.elsewhere)
+
+
+def _describe_data(data: AboutData) -> str:
+    went = f"{words.count(data.returned, 'message')} went back to their authors"
+    if data.returned == 1:
+        went = "1 message went back to its author"
+    kept = f"{data.held} {'is' if data.held == 1 else 'are'} held"
+    said = words.join_words([*([went] if data.returned else []), *([kept] if data.held else [])])
+    who = (
+        "the data protection lead gets a list on Mondays"
+        if data.has_lead
+        else "nobody is named as data protection lead: ask the technician to set people.data_lead"
+    )
+    return f"{said} because of personal data; {who}"
 
 
 def _describe_system(system: System, digest: Digest) -> Iterator[Fact]:

@@ -62,6 +62,7 @@ STATES = {
     State.DELIVERED: "delivered",
     State.HELD: "held",
     State.UNDELIVERABLE: "refused by the mail server",
+    State.RETURNED: "back with its author",
     State.RELEASING: "released, not yet delivered",
     State.RELEASED: "released",
     State.CONFIRMED: "confirmed",

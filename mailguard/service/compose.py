@@ -29,6 +29,7 @@ from mailguard.store.own_mail import SqlOwnMailStore
 from mailguard.store.receipts import SqlReceipts
 from mailguard.store.release_keys import SqlReleaseKeys
 from mailguard.store.spool import DiskSpool
+from mailguard.store.tickets import SqlTickets
 
 MIB = 1 << 20
 
@@ -53,6 +54,7 @@ class Stores:
     own_mail: SqlOwnMailStore
     receipts: SqlReceipts
     release_keys: SqlReleaseKeys
+    tickets: SqlTickets
     spool: DiskSpool
     release_lock: FileLock
     alert_lock: FileLock
@@ -63,6 +65,12 @@ class Stores:
 
     notice_lock: FileLock
     """Held by who makes and sends notices."""
+
+    return_lock: FileLock
+    """Held by who makes and sends what authors are told."""
+
+    data_lock: FileLock
+    """Held by who sends the data lead's list."""
 
     clock: SystemClock
 
@@ -91,12 +99,15 @@ def open_stores(config: Config) -> Stores:
         own_mail=SqlOwnMailStore(database, school),
         receipts=SqlReceipts(database, school),
         release_keys=SqlReleaseKeys(database, school, SystemClock()),
+        tickets=SqlTickets(database, school),
         canary=SqlCanaryStore(database, school, SystemClock()),
         spool=DiskSpool(spool, largest_message=config.limits.message_mb * MIB),
         release_lock=FileLock(spool / "release.lock"),
         alert_lock=FileLock(spool / "alert.lock"),
         digest_lock=FileLock(spool / "digest.lock"),
         notice_lock=FileLock(spool / "notice.lock"),
+        return_lock=FileLock(spool / "return.lock"),
+        data_lock=FileLock(spool / "data.lock"),
         clock=SystemClock(),
     )
 
@@ -141,6 +152,11 @@ def own_sender_of(config: Config) -> str:
     return config.mail.sender or f"mailguard@{domain}"
 
 
+def own_domain_of(config: Config) -> str:
+    """The domain of the addresses that authors answer to; ``""`` where the school has none."""
+    return config.school.domains[0] if config.school.domains else ""
+
+
 def retention_of(config: Config) -> Retention:
     """How long what is kept."""
     days = config.retention
@@ -149,6 +165,7 @@ def retention_of(config: Config) -> Retention:
         dismissed=days.dismissed_days,
         dismissed_flag=days.dismissed_flag_days,
         confirmed=days.confirmed_days,
+        returned=days.returned_days,
         ledger=days.ledger_days,
     )
 

@@ -53,6 +53,7 @@ def digest_setting(config: Config, directory: Directory) -> DigestSetting:
         ),
         blind_to=blind_to(config),
         technicians=config.people.technician,
+        data_leads=config.people.data_lead,
         listeners=tuple(listener.name for listener in config.listeners),
     )
 

@@ -18,6 +18,11 @@ GAUGES_EVERY_S = 10.0
 """Prometheus asks every 15 s or less often."""
 
 
+_OF_NO_CHILD = frozenset(
+    {Trouble.NOTICE_LATE, Trouble.RETURN_LATE, Trouble.LIST_LATE, Trouble.LIST_LOST}
+)
+
+
 class Gauges:
     """Sets them; without figures does nothing."""
 
@@ -62,11 +67,11 @@ class Gauges:
             due=latest_due(now, self._schedule),
             recipients=self._daily,
         )
-        # A notice has its own figures by kind: it keeps nobody from being told of a child.
+        # Other mail has its own figures by kind: it keeps nobody from being told of a child.
         is_alert = [
             alarm.trouble in (Trouble.ALERT_LATE, Trouble.ALERT_UNTOLD)
             for alarm in late
-            if alarm.trouble is not Trouble.NOTICE_LATE
+            if alarm.trouble not in _OF_NO_CHILD
         ]
         metrics.overdue(digests=is_alert.count(False), alerts=is_alert.count(True))
 

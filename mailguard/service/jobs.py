@@ -51,6 +51,11 @@ DIGEST_EVERY_S = 2.0
 """To ask whether it is time costs one small query."""
 
 DIGEST_MAIL_EVERY_S = 1.0
+DATA_LIST_EVERY_S = 10.0
+
+RETURN_EVERY_S = 2.0
+"""Who pressed "send" a moment ago is still at the desk."""
+
 NOTICE_EVERY_S = 5.0
 """A technician is told within seconds; to ask costs a few small queries."""
 
@@ -96,6 +101,7 @@ async def _purge_all(stores: Stores, ports: Ports, retention: Retention) -> None
     await purge(ports, retention)
     await stores.ledger.expire(retention)
     await stores.receipts.expire()
+    await stores.tickets.expire()
 
 
 async def _reconcile_all(config: Config) -> None:
@@ -142,6 +148,8 @@ async def _work(config: Config, leash: Leash) -> None:
             Job(name="digest", every_s=DIGEST_EVERY_S, act=sending.owe_digests),
             Job(name="digest_mail", every_s=DIGEST_MAIL_EVERY_S, act=sending.send_digests),
             Job(name="notice", every_s=NOTICE_EVERY_S, act=sending.send_notices),
+            Job(name="data_list", every_s=DATA_LIST_EVERY_S, act=sending.send_data_lists),
+            Job(name="give_back", every_s=RETURN_EVERY_S, act=sending.send_given_back),
             Job(
                 name="gauges",
                 every_s=GAUGES_EVERY_S,

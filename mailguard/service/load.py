@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -69,26 +70,40 @@ def load_ruleset(
     return Loaded(ruleset=ruleset, setup={**setup, "compiled": ruleset.matcher.dump()})
 
 
+def directory_file(config: Config) -> Path:
+    """Where the people are listed: beside the database, unless the configuration says."""
+    if config.directory.file:
+        return Path(config.directory.file)
+    return _database_folder(config) / "directory.csv"
+
+
+def load_people(config: Config) -> tuple[Person, ...]:
+    """Everyone in the directory file; nobody where none is configured and none was imported.
+    Raises ConfigError with every mistake."""
+    file = directory_file(config)
+    try:
+        return read_directory(file.read_text("utf-8-sig"))
+    except OSError as error:
+        if not config.directory.file and _is_missing(error, file):
+            return ()
+        raise ConfigError([f"directory.file: {file}: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"directory.file: {file}: is not UTF-8; save it as CSV UTF-8"]) from None
+    except ConfigError as error:
+        raise ConfigError(
+            [f"directory.file: {file}: {problem}" for problem in error.problems]
+        ) from None
+
+
 def load_directory(config: Config) -> Directory:
-    """The people file and the address patterns. Raises ConfigError with every mistake."""
+    """The people file and the address patterns; its school has the roll of the pupils. Raises
+    ConfigError with every mistake."""
     wanted = config.directory
-    people: tuple[Person, ...] = ()
-    if wanted.file:
-        try:
-            people = read_directory(Path(wanted.file).read_text("utf-8-sig"))
-        except OSError as error:
-            raise ConfigError([f"directory.file: {wanted.file}: {error.strerror}"]) from None
-        except UnicodeDecodeError:
-            raise ConfigError(
-                [f"directory.file: {wanted.file}: is not UTF-8; save it as CSV UTF-8"]
-            ) from None
-        except ConfigError as error:
-            raise ConfigError(
-                [f"directory.file: {wanted.file}: {problem}" for problem in error.problems]
-            ) from None
+    people = load_people(config)
     return build_directory(
         school_of(config),
         people=people,
+        key=_roll_key(_database_folder(config)) if people else b"",
         pupils=wanted.pupils,
         governors=wanted.governors,
         parents=wanted.parents,
@@ -99,12 +114,56 @@ def load_directory(config: Config) -> Directory:
     )
 
 
+def _is_missing(error: OSError, file: Path) -> bool:
+    """Whether nothing was imported, as far as somebody can tell who may not look there: a person
+    who tries out `mailguard scan`. The service may look into the folder of its database."""
+    return isinstance(error, FileNotFoundError) or not os.access(file.parent, os.X_OK)
+
+
+def _database_folder(config: Config) -> Path:
+    return Path(config.storage.database.removeprefix("sqlite:///")).parent
+
+
+KEY_BYTES = 32
+
+
+def _roll_key(folder: Path) -> bytes:
+    """The key that pupils are hashed with, the same for all processes and after a restart. Where
+    none can be kept, one that only this process and those it starts have."""
+    file = folder / "roll.key"
+    with contextlib.suppress(OSError):
+        kept = file.read_bytes()
+        if len(kept) == KEY_BYTES:
+            return kept
+    made = secrets.token_bytes(KEY_BYTES)
+    with contextlib.suppress(OSError):
+        # Must: two processes that begin at once end up with one key.
+        kept = _make_once(file, made)
+        return kept if len(kept) == KEY_BYTES else made
+    return made
+
+
+def _make_once(file: Path, content: bytes) -> bytes:
+    """Make `file`, unless it is there; return what it holds. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            give_to_owner(descriptor, file.parent)
+            stream.write(content)
+        with contextlib.suppress(FileExistsError):
+            os.link(name, file)
+        return file.read_bytes()
+    finally:
+        Path(name).unlink()
+
+
 def load_policy(config: Config) -> Policy:
     """What findings mean at this school. Raises ConfigError."""
     return Policy(
         directory=load_directory(config),
         actions=dict(config.policy.actions),
         unscanned=dict(config.policy.unscanned),
+        data=config.policy.data,
     )
 
 

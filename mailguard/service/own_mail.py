@@ -4,12 +4,15 @@ relay's workers."""
 import asyncio
 import functools
 from collections.abc import Awaitable
+from datetime import date
 
 from mailguard import events
 from mailguard.config import Config
 from mailguard.flow.advise import Advise
 from mailguard.flow.alert import AlertPorts, AlertSetting, Known, owe_alerts, owe_unkept
+from mailguard.flow.data_list import owe_data_lists
 from mailguard.flow.digest import owe_digests
+from mailguard.flow.give_back import GiveBackPorts, GiveBackSetting, owe_given_back
 from mailguard.flow.notice import NoticePorts, NoticeSetting, owe_notices
 from mailguard.flow.own_mail import OwnMailPorts, Progress, send_waiting
 from mailguard.flow.returned import advise_own, receive_own
@@ -18,7 +21,7 @@ from mailguard.policy.directory import Directory
 from mailguard.quarantine.held import HeldId
 from mailguard.report.alert import Place
 from mailguard.report.own_mail import Kind
-from mailguard.service.compose import Stores, chain_of, own_sender_of, zone_of
+from mailguard.service.compose import Stores, chain_of, own_domain_of, own_sender_of, zone_of
 from mailguard.service.digest import digest_ports, digest_setting
 from mailguard.service.next_hops import NextHops
 from mailguard.smtp.listener import Receive
@@ -41,11 +44,15 @@ class Sending:
             Kind.ALERT: NextHops(config, IMPATIENT),
             Kind.DIGEST: NextHops(config, PATIENT),
             Kind.NOTICE: NextHops(config, IMPATIENT),
+            Kind.RETURN: NextHops(config, IMPATIENT),
+            Kind.DATA: NextHops(config, PATIENT),
         }
         self._locks = {
             Kind.ALERT: stores.alert_lock,
             Kind.DIGEST: stores.digest_lock,
             Kind.NOTICE: stores.notice_lock,
+            Kind.RETURN: stores.return_lock,
+            Kind.DATA: stores.data_lock,
         }
         self._progress = {kind: Progress() for kind in Kind}
         self._urls = own_next_hop_of(config)
@@ -58,8 +65,12 @@ class Sending:
             mails=stores.own_mail, held=stores.held, clock=stores.clock
         )
         self._notice_setting = notice_setting(config)
+        self._return_ports = give_back_ports(stores)
+        self._return_setting = give_back_setting(config, directory)
         self._known = Known()
         self._told: set[HeldId] = set()
+        self._given_back: set[HeldId] = set()
+        self._empty: set[date] = set()
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def owe_alerts(self) -> None:
@@ -81,6 +92,14 @@ class Sending:
     async def send_notices(self) -> None:
         """Make and send the notices to technicians, likewise."""
         await self._shielded(self._notify())
+
+    async def send_given_back(self) -> None:
+        """Make and send what authors are told of messages that went back, likewise."""
+        await self._shielded(self._give_back())
+
+    async def send_data_lists(self) -> None:
+        """Make and send the data lead's list, likewise."""
+        await self._shielded(self._list_data())
 
     async def finish(self, grace_s: float) -> None:
         """Let the next hop have its last word on what is under way, for `grace_s` seconds."""
@@ -104,6 +123,19 @@ class Sending:
                 await owe_notices(self._notice_ports, self._notice_setting, self._told)
                 await self._send_waiting(Kind.NOTICE)
 
+    async def _give_back(self) -> None:
+        async with self._locks[Kind.RETURN].hold() as is_ours:
+            if is_ours:
+                await owe_given_back(self._return_ports, self._return_setting, self._given_back)
+                await self._send_waiting(Kind.RETURN)
+
+    async def _list_data(self) -> None:
+        async with self._locks[Kind.DATA].hold() as is_ours:
+            if is_ours:
+                now = self._stores.clock.now()
+                await owe_data_lists(now, self._digest_ports, self._digest_setting, self._empty)
+                await self._send_waiting(Kind.DATA)
+
     async def _send_waiting(self, kind: Kind) -> None:
         await send_waiting(
             OwnMailPorts(
@@ -112,7 +144,8 @@ class Sending:
                 next_hop=self._hops[kind].at(self._urls),
             ),
             kind,
-            sender=self._sender,
+            # Nobody may answer an author's notice but by its own address.
+            sender="" if kind is Kind.RETURN else self._sender,
             progress=self._progress[kind],
         )
 
@@ -196,6 +229,31 @@ def notice_setting(config: Config) -> NoticeSetting:
         zone=zone_of(config),
         sender=own_sender_of(config),
         technicians=config.people.technician,
+    )
+
+
+def give_back_ports(stores: Stores) -> GiveBackPorts:
+    """What making the notices to authors needs."""
+    return GiveBackPorts(
+        mails=stores.own_mail,
+        held=stores.held,
+        spool=stores.spool,
+        tickets=stores.tickets,
+        clock=stores.clock,
+    )
+
+
+def give_back_setting(config: Config, directory: Directory) -> GiveBackSetting:
+    """How the notices to authors look, and who is who."""
+    return GiveBackSetting(
+        school=config.school.id,
+        school_name=config.school.name,
+        zone=zone_of(config),
+        sender=own_sender_of(config),
+        domain=own_domain_of(config),
+        directory=directory,
+        has_data_lead=bool(config.people.data_lead),
+        helplines=config.digest.helplines,
     )
 
 

@@ -21,6 +21,7 @@ from mailguard.flow.again import receive_again, remember_unread
 from mailguard.flow.receive import receive
 from mailguard.flow.setting import Unkept, Unsettled
 from mailguard.flow.settle import settle
+from mailguard.flow.ticket import TicketPorts, advise_answer, receive_answer
 from mailguard.jobs.scheduler import Job, make_scheduler
 from mailguard.milter.server import MilterServer
 from mailguard.policy.disposition import Policy
@@ -28,6 +29,7 @@ from mailguard.service.canary import CanaryEntrance
 from mailguard.service.compose import (
     listener_settings,
     open_stores,
+    own_domain_of,
     ports_of,
     setting_of,
 )
@@ -125,18 +127,28 @@ async def _serve(
     unsettled: list[Unsettled] = []
     unkept: list[Unkept] = []
     connections: Counter[str] = Counter()
+    answers = TicketPorts(
+        tickets=stores.tickets,
+        held=stores.held,
+        clock=stores.clock,
+        directory=policy.directory,
+        domain=own_domain_of(config),
+    )
     for listener in config.listeners:
         hop = hops.at(listener.next_hop)
         ports = ports_of(stores, judge, hop, unsettled, unkept)
         if listener.protocol == "milter":
-            asked = own.advise(advise_any(config, stores, judge, policy, ports, setting))
-            asked = leash.once_done(tests.advise(listener.name, asked, ports))
+            judged_any = advise_any(config, stores, judge, policy, ports, setting)
+            answering = functools.partial(advise_answer, otherwise=judged_any, ports=answers)
+            asked = tests.advise(listener.name, own.advise(answering), ports)
+            asked = leash.once_done(asked)
             servers.append(make_milter(config, listener, asked, stores.clock))
             continue
         judged = functools.partial(receive, ports=ports, setting=setting)
+        answered = functools.partial(receive_answer, otherwise=judged, ports=answers)
         # After our own mail and the tests: each of those is known by a key of its own.
         known = functools.partial(
-            receive_again, otherwise=judged, receipts=stores.receipts, clock=stores.clock
+            receive_again, otherwise=answered, receipts=stores.receipts, clock=stores.clock
         )
         server = RelayServer(
             listener_settings(config, listener, school_of(config)),
@@ -148,6 +160,7 @@ async def _serve(
             connections=connections,
             admit=tests.admit(listener.name),
             lost=functools.partial(remember_unread, receipts=stores.receipts),
+            takes=answers.takes,
         )
         servers.append(server)
     await hops.probe()

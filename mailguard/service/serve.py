@@ -17,7 +17,7 @@ from mailguard.policy.disposition import Policy
 from mailguard.service.compose import certificate_of, migrate_database
 from mailguard.service.jobs import run_jobs, run_reconcile
 from mailguard.service.leash import BEAT_S, Leash
-from mailguard.service.load import Loaded, load_directory, load_policy, load_ruleset, school_of
+from mailguard.service.load import Loaded, load_directory, load_policy, load_ruleset
 from mailguard.service.metrics import bind_figures, start_figures
 from mailguard.service.notify import notify
 from mailguard.service.relay import run_relay
@@ -76,15 +76,16 @@ def serve(config: Config, only: Part | None = None) -> int:
 
 
 def _load_rules(config: Config) -> tuple[Loaded, Policy]:
+    policy = load_policy(config)
     loaded = load_ruleset(
-        school=school_of(config),
+        school=policy.directory.school,
         local=Path(config.rules.local),
         disabled=config.rules.disable,
         cache=Path(config.storage.cache),
     )
     for listener in config.listeners:
         certificate_of(listener)
-    return loaded, load_policy(config)
+    return loaded, policy
 
 
 def bind_all(config: Config) -> tuple[socket.socket, ...]:

@@ -19,7 +19,7 @@ from mailguard.intake.body import IN_MEMORY
 from mailguard.intake.queue_id import make_queue_id
 from mailguard.mail.address import parameter, parse_path
 from mailguard.mail.canary import DOMAIN as CANARY_DOMAIN
-from mailguard.mail.envelope import QueueId
+from mailguard.mail.envelope import Origin, Path, QueueId
 from mailguard.mail.headers import is_looping
 from mailguard.mail.raw import Raw
 from mailguard.mail.reply import LOCAL_ERROR, NEXT_HOP_DOWN, SYSTEM_FULL, Replies, Reply
@@ -239,6 +239,8 @@ class Conversation:
         parsed = parse_path(argument)
         if parsed is None or not parsed.path.address:
             return self.fault(replies.BAD_RECIPIENT)
+        if mail.is_answer or self._listener.takes(parsed.path.address):
+            return self._take_answer(mail, parsed.path)
         may_leave = self._who.is_trusted or mail.ends_here
         if not may_leave and not is_for_school(parsed, self._settings.school):
             return self.fault(replies.RELAYING_DENIED)
@@ -248,6 +250,16 @@ class Conversation:
         if reply.is_positive:
             mail.recipients.append(parsed.path)
         return reply
+
+    def _take_answer(self, mail: Opened, path: Path) -> Reply:
+        """Take the recipient of an answer without asking the next hop, which does not know it."""
+        if mail.session.origin is not Origin.INSIDE:
+            return self.fault(replies.ONLY_FROM_INSIDE)
+        if mail.recipients:
+            return self._ours(replies.ANSWER_ALONE)
+        mail.is_answer = True
+        mail.recipients.append(path)
+        return replies.RECIPIENT_OK
 
     async def _data(self, argument: bytes) -> Reply:
         mail = self._open

@@ -40,6 +40,15 @@ async def forget(transaction: Transaction, replies: "asyncio.Future[Replies]") -
     """For listeners that remember nothing."""
 
 
+Takes = Callable[[str], bool]
+"""Whether an address is one that only answers to us go to: no next hop is asked about it."""
+
+
+def take_nothing(address: str) -> bool:
+    """For listeners without such addresses."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """Settings, ports and counts of one listener."""
@@ -55,6 +64,7 @@ class Listener:
 
     admit: Admit = admit_nothing
     lost: Lost = forget
+    takes: Takes = take_nothing
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once: connections end with their transaction under way."""
 

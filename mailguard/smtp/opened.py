@@ -30,6 +30,9 @@ class Opened:
     ends_here: bool = False
     """A self-test: its delivery takes nothing that could get any further."""
 
+    is_answer: bool = False
+    """It goes to an address that only answers to us go to, and to nobody else."""
+
     def same(self, reply: Reply) -> Replies:
         """`reply` as often as this client waits for one: over LMTP once for each recipient,
         whatever became of the message (RFC 2033 §4.2)."""

@@ -54,6 +54,11 @@ NO_SUCH_MECHANISM = Reply.of(504, "5.5.4 Unrecognized authentication type")
 BAD_RESPONSE = Reply.of(501, "5.5.2 Cannot make sense of that authentication response")
 NO_PROXY_HEADER = Reply.of(554, "5.5.0 No PROXY header")
 RELAYING_DENIED = Reply.of(550, "5.7.1 Relaying denied")
+RECIPIENT_OK = Reply.of(250, "2.1.5 Ok")
+"""For the one recipient that no next hop is asked about."""
+
+ONLY_FROM_INSIDE = Reply.of(550, "5.7.1 This address is only for mail from inside the school")
+ANSWER_ALONE = Reply.of(550, "5.5.3 Answer to this address alone, without any other recipient")
 TOO_MANY_RECIPIENTS = Reply.of(452, "4.5.3 Too many recipients")
 TOO_MANY_HOPS = Reply.of(554, "5.4.6 Too many hops")
 

@@ -11,7 +11,17 @@ from mailguard.smtp.auth import Logins
 from mailguard.smtp.connection import RelayProtocol
 from mailguard.smtp.gate import Gate
 from mailguard.smtp.limits import ListenerSettings
-from mailguard.smtp.listener import Admit, HasRoom, Listener, Lost, Receive, admit_nothing, forget
+from mailguard.smtp.listener import (
+    Admit,
+    HasRoom,
+    Listener,
+    Lost,
+    Receive,
+    Takes,
+    admit_nothing,
+    forget,
+    take_nothing,
+)
 
 _BACKLOG = 128
 """Connections the kernel completes before we accept them; within what
@@ -57,10 +67,12 @@ class RelayServer:
         connections: Counter[str] | None = None,
         admit: Admit = admit_nothing,
         lost: Lost = forget,
+        takes: Takes = take_nothing,
     ) -> None:
         """`connections` are counts by address; servers in one process share them, so that the
         limits hold for all of them together. `admit` recognises self-tests; `lost` is told of each
-        message whose replies its client may not have read."""
+        message whose replies its client may not have read; `takes` knows the addresses that answers
+        to us go to."""
         self._listener = Listener(
             settings=settings,
             receive=receive,
@@ -71,6 +83,7 @@ class RelayServer:
             gate=Gate(settings, Counter() if connections is None else connections),
             admit=admit,
             lost=lost,
+            takes=takes,
         )
         self._servers: list[asyncio.Server] = []
         self._connections: set[RelayProtocol] = set()

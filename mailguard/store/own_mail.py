@@ -42,7 +42,7 @@ class SqlOwnMailStore:
 
         With `told`, these held messages are marked, in the same transaction, as ones that somebody
         was told about; if one of them is marked already, nothing is done: somebody else was faster.
-        Digests of the same recipient that still wait become superseded.
+        Digests or lists of the same recipient that still wait become superseded.
         """
 
         def work(connection: Connection) -> int:
@@ -185,7 +185,7 @@ class SqlOwnMailStore:
         made = connection.execute(upsert(OwnMails).on_conflict_do_nothing(), self._values(mail))
         if not made.rowcount:
             return 0
-        if mail.kind is Kind.DIGEST:
+        if mail.kind.is_periodic:
             connection.execute(
                 update(OwnMails)
                 .where(OwnMails.school == self._school, OwnMails.kind == mail.kind)

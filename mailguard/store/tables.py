@@ -272,6 +272,21 @@ class ReleaseKeys(Table):
     """It has come back, and the mail server was told to deliver it."""
 
 
+class Tickets(Table):
+    """One row for each token with which an author can have a returned message sent."""
+
+    __tablename__ = "tickets"
+
+    school: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(primary_key=True)
+    """Its SHA-256."""
+
+    held_id: Mapped[str]
+    author: Mapped[str]
+    issued: Mapped[int] = mapped_column(BigInteger)
+    """Counted seconds."""
+
+
 class UnreadReplies(Table):
     """One row for each message whose client may not have read the reply."""
 

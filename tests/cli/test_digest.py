@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import json
 import re
 import subprocess
 import sys
@@ -262,3 +263,37 @@ def test_without_a_school_day_it_says_what_to_correct(
 
     assert 1 == done.status
     assert "no digest is ever due; see digest.days" in done.err
+
+
+# The data protection lead's list.
+
+
+def test_the_data_leads_list_can_be_looked_at_at_any_time(
+    mailguard: Mailguard, hold: Hold, config_file: Path
+) -> None:
+    text = config_file.read_text()
+    config_file.write_text(
+        text.replace("[people]", '[people]\ndata_lead = ["dpo@elmpark.example"]')
+    )
+    held = hold(Action.RETURN)
+
+    shown = mailguard("digest", "preview", "--data")
+    data = json.loads(mailguard("digest", "preview", "--data", "--json").out)
+
+    assert (0, "") == (shown.status, shown.err)
+    assert "Subject: MailGuard data protection list" in shown.out
+    assert CANARY not in shown.out
+    (entry,) = data["returned"]
+    assert (reference_of(held.id), None, True) == (
+        entry["reference"],
+        entry["reason"],
+        entry["told"],
+    )
+
+
+def test_without_a_data_lead_there_is_no_list_to_look_at(mailguard: Mailguard, hold: Hold) -> None:
+    hold()
+
+    done = mailguard("digest", "preview", "--data")
+
+    assert (1, True) == (done.status, "people.data_lead" in done.err)

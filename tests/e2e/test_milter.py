@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -489,3 +490,26 @@ def test_a_stopped_milter_is_a_temporary_failure_for_the_client(stage: Stage) ->
 
     assert code == 451, text
     assert stage.nothing_arrived()
+
+
+def test_what_went_back_is_sent_once_its_author_answers_why(stage: Stage) -> None:
+    raw = mail("The password is Sunflower-4417, for the hall booking account.", from_=TEACHER)
+    stage.send(raw, sender=TEACHER, to=["info@hire.example"])
+    returned = stage.item()
+    (held_id,) = stage.items()
+    query = f"SELECT raw FROM own_mails WHERE kind = 'return' AND about = '{held_id}'"
+    wait_until(lambda: rows(stage.service, query))
+    address = message_from_bytes(rows(stage.service, query)[0][0])["Reply-To"]
+
+    def answer(text: str) -> tuple[int, bytes]:
+        quoted = f"From: {TEACHER}\r\nSubject: Re: x\r\n\r\n{text}\r\n\r\n> Take the data out\r\n"
+        return stage.send(quoted.encode(), sender=TEACHER, to=[address])
+
+    refused, accepted, again = answer(""), answer("The hirer needs it today."), answer("Once more")
+
+    (arrived,) = stage.arrived()
+    assert {"info@hire.example": "returned"} == returned
+    assert [550, 250, 550] == [code for code, _ in (refused, accepted, again)]
+    assert b"write in the first line why" in refused[1]
+    assert ["info@hire.example"] == [path.address for path in arrived.recipients]
+    assert body_of(arrived.file.read_bytes()) == body_of(raw)

@@ -172,18 +172,46 @@ async def test_an_alert_that_nobody_took_for_a_minute_is_an_alarm(
     assert found == (expected if is_late else [])
 
 
-async def test_a_notice_that_nobody_took_for_ten_minutes_is_an_alarm(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("kind", "trouble"),
+    [(Kind.NOTICE, Trouble.NOTICE_LATE), (Kind.RETURN, Trouble.RETURN_LATE)],
+)
+async def test_a_notice_that_nobody_took_for_ten_minutes_is_an_alarm(
+    database: Database, kind: Kind, trouble: Trouble
+) -> None:
     mails = SqlOwnMailStore(database, "main")
-    await mails.owe([replace(digest("01HELD", recipient="pat@it.example"), kind=Kind.NOTICE)])
-    late = Alarm(
-        trouble=Trouble.NOTICE_LATE, about="01HELD", recipient="pat@it.example", reply="451 Later"
-    )
+    await mails.owe([replace(digest("01HELD", recipient="pat@it.example"), kind=kind)])
+    late = Alarm(trouble=trouble, about="01HELD", recipient="pat@it.example", reply="451 Later")
 
     found = [
         await alarms(mails, now=MORNING + timedelta(minutes=age), zone=LONDON) for age in (9, 10)
     ]
 
     assert found == [[], [late]]
+
+
+@pytest.mark.parametrize(
+    ("standing", "now", "expected"),
+    [
+        (Standing.WAITING, BEFORE_NOON, []),
+        (Standing.WAITING, NOON_THERE, [Trouble.LIST_LATE]),
+        (Standing.REFUSED, BEFORE_NOON, [Trouble.LIST_LOST]),
+        (Standing.UNKNOWN, NOON_THERE + timedelta(days=6), [Trouble.LIST_LOST]),
+        (Standing.REFUSED, NOON_THERE + timedelta(days=7), []),
+        (Standing.ACCEPTED, NOON_THERE, []),
+    ],
+)
+async def test_a_data_list_that_was_not_taken_is_an_alarm_for_its_week(
+    database: Database, standing: Standing, now: datetime, expected: list[Trouble]
+) -> None:
+    mails = SqlOwnMailStore(database, "main")
+    accepted = digest("2026-06-29", Standing.ACCEPTED)
+    of_monday = digest(standing=standing)
+    await mails.owe([replace(each, kind=Kind.DATA) for each in (accepted, of_monday)])
+
+    found = await alarms(mails, now=now, zone=LONDON)
+
+    assert expected == [alarm.trouble for alarm in found]
 
 
 async def test_all_is_well_is_no_alarm(database: Database) -> None:

@@ -44,39 +44,37 @@ pupil    governor 0122/rfff  1234/fffF  2344/ffFF  1234/fffF  0000/rrrr  1234/fF
 parent   governor 0111/rfff  1234/fhhH  1234/fhhH  0000/rrrr  0000/rrrr  1234/fffF
 outside  governor 0123/rfff  1234/fhhH  1234/fhhH  0000/rrrr  0000/rrrr  1234/fffF
 
-                  incitement personal_  credential commercial hate       malware
-pupil    pupil    2344/hhHH  1111/ffff  1111/ffff  1234/fhhH  1234/fhhH  1234/fhhH
-pupil    staff    2344/ffFF  0011/rrff  1111/ffff  0000/rrrr  1234/fffF  1234/fhhH
-pupil    parent   2344/ffFF  0000/rrrr  1111/ffff  0000/rrrr  1234/fffF  1234/fhhH
-pupil    agency   2344/ffFF  0000/rrrr  1111/ffff  0000/rrrr  1234/fffF  1234/fhhH
-pupil    outside  2344/hhHH  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH
-staff    pupil    2444/hHHH  0011/rrff  1111/ffff  1111/ffff  1234/fhhH  1234/fhhH
-staff    staff    1234/fhhH  0011/rrff  1111/ffff  1111/ffff  1234/fhhH  1234/fhhH
-staff    parent   1234/fhhH  1134/ffhH  1234/fhhH  0000/rrrr  1234/fhhH  1234/fhhH
-staff    agency   0000/rrrr  0011/rrff  1234/fhhH  0000/rrrr  0000/rrrr  1234/fhhH
-staff    outside  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH
-parent   pupil    2344/hhHH  0000/rrrr  0000/rrrr  1111/ffff  1234/fhhH  1234/fhhH
-parent   staff    1234/fhhH  0000/rrrr  0000/rrrr  0000/rrrr  1234/fhhH  1234/fhhH
-outside  pupil    2344/hhHH  0000/rrrr  0000/rrrr  1222/fhhh  1234/fhhH  1234/fhhH
-outside  staff    1234/fhhH  0000/rrrr  0000/rrrr  1111/ffff  1234/fhhH  1234/fhhH
-outside  outside  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH
-outside  parent   1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH
-agency   staff    1111/ffff  0000/rrrr  0000/rrrr  0000/rrrr  1111/ffff  1234/fhhH
-agency   pupil    2344/hhHH  0000/rrrr  0000/rrrr  1222/fhhh  1234/fhhH  1234/fhhH
-spoofed  pupil    3444/hHHH  0000/ffff  0000/ffff  1222/fhhh  2344/hhHH  2234/hhhH
-spoofed  staff    2344/hhHH  0000/ffff  0000/ffff  1111/ffff  2344/hhHH  2234/hhhH
-spoofed  outside  2344/hhHH  1234/fhhH  1234/fhhH  1234/fhhH  2344/hhHH  2234/hhhH
-governor pupil    2444/hHHH  0011/rrff  1111/ffff  1111/ffff  1234/fhhH  1234/fhhH
-governor staff    1234/fhhH  0011/rrff  1111/ffff  1111/ffff  1234/fhhH  1234/fhhH
-pupil    governor 2344/ffFF  0011/rrff  1111/ffff  0000/rrrr  1234/fffF  1234/fhhH
-parent   governor 1234/fhhH  0000/rrrr  0000/rrrr  0000/rrrr  1234/fhhH  1234/fhhH
-outside  governor 1234/fhhH  0000/rrrr  0000/rrrr  1111/ffff  1234/fhhH  1234/fhhH
+                  incitement commercial hate       malware
+pupil    pupil    2344/hhHH  1234/fhhH  1234/fhhH  1234/fhhH
+pupil    staff    2344/ffFF  0000/rrrr  1234/fffF  1234/fhhH
+pupil    parent   2344/ffFF  0000/rrrr  1234/fffF  1234/fhhH
+pupil    agency   2344/ffFF  0000/rrrr  1234/fffF  1234/fhhH
+pupil    outside  2344/hhHH  1234/fhhH  1234/fhhH  1234/fhhH
+staff    pupil    2444/hHHH  1111/ffff  1234/fhhH  1234/fhhH
+staff    staff    1234/fhhH  1111/ffff  1234/fhhH  1234/fhhH
+staff    parent   1234/fhhH  0000/rrrr  1234/fhhH  1234/fhhH
+staff    agency   0000/rrrr  0000/rrrr  0000/rrrr  1234/fhhH
+staff    outside  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH
+parent   pupil    2344/hhHH  1111/ffff  1234/fhhH  1234/fhhH
+parent   staff    1234/fhhH  0000/rrrr  1234/fhhH  1234/fhhH
+outside  pupil    2344/hhHH  1222/fhhh  1234/fhhH  1234/fhhH
+outside  staff    1234/fhhH  1111/ffff  1234/fhhH  1234/fhhH
+outside  outside  1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH
+outside  parent   1234/fhhH  1234/fhhH  1234/fhhH  1234/fhhH
+agency   staff    1111/ffff  0000/rrrr  1111/ffff  1234/fhhH
+agency   pupil    2344/hhHH  1222/fhhh  1234/fhhH  1234/fhhH
+spoofed  pupil    3444/hHHH  1222/fhhh  2344/hhHH  2234/hhhH
+spoofed  staff    2344/hhHH  1111/ffff  2344/hhHH  2234/hhhH
+spoofed  outside  2344/hhHH  1234/fhhH  2344/hhHH  2234/hhhH
+governor pupil    2444/hHHH  1111/ffff  1234/fhhH  1234/fhhH
+governor staff    1234/fhhH  1111/ffff  1234/fhhH  1234/fhhH
+pupil    governor 2344/ffFF  0000/rrrr  1234/fffF  1234/fhhH
+parent   governor 1234/fhhH  0000/rrrr  1234/fhhH  1234/fhhH
+outside  governor 1234/fhhH  1111/ffff  1234/fhhH  1234/fhhH
 """
 
 SYMBOLS = {
     "incitement": ("self_harm", "SELF_HARM_ENCOURAGEMENT"),
-    "personal_": ("personal_data", ""),
-    "credential": ("credentials", ""),
 }
 
 ALIKE = {

@@ -310,8 +310,8 @@ def test_rule_4_nothing_that_a_header_claims_exempts(
     assert decide(found("threat", 3), to=FRIEND) == disposition
 
 
-def test_rule_5_no_action_writes_to_parents_police_or_pupils() -> None:
-    expected = {"relay", "flag", "hold", "defer", "reject", "seal"}
+def test_rule_5_no_action_writes_to_parents_or_police() -> None:
+    expected = {"relay", "flag", "return", "hold", "defer", "reject", "seal"}
 
     assert expected == set(Action)
 

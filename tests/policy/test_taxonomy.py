@@ -17,6 +17,6 @@ def test_each_level_leads_to_an_action() -> None:
 
 
 def test_actions_are_ordered_from_mild_to_strict() -> None:
-    expected = ["relay", "flag", "hold", "defer", "reject", "seal"]
+    expected = ["relay", "flag", "return", "hold", "defer", "reject", "seal"]
 
     assert expected == sorted(set(Action), key=lambda action: action.strictness)

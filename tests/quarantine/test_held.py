@@ -22,6 +22,10 @@ from mailguard.testing.quarantine import held_message
 ALLOWED = {
     ("pending", "take"): "held",
     ("pending", "deliver"): "delivered",
+    ("pending", "return"): "returned",
+    ("returned", "release"): "releasing",
+    ("returned", "confirm"): "confirmed",
+    ("returned", "expire"): "purged",
     ("held", "release"): "releasing",
     ("held", "confirm"): "confirmed",
     ("delivered", "confirm"): "confirmed",

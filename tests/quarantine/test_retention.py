@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -123,3 +124,47 @@ def test_a_school_can_choose_its_own_periods() -> None:
 
 def test_the_shortest_period_is_that_of_a_message_not_of_the_ledger() -> None:
     assert Retention(ledger=1).shortest == 7
+
+
+@pytest.mark.parametrize(
+    ("states", "categories", "days"),
+    [
+        pytest.param(["returned"], {"credentials": 2}, 14, id="alone"),
+        pytest.param(["returned", "delivered"], {"personal_data": 2}, 14, id="delivered to others"),
+        pytest.param(["returned", "released"], {"personal_data": 2}, 14, id="released to others"),
+        pytest.param(["returned"], {"personal_data": 2, "abuse": 2}, 14, id="abuse, nobody got it"),
+    ],
+)
+def test_what_went_back_is_kept_for_the_authors_week_and_one_more(
+    states: list[str], categories: dict[str, int], days: int
+) -> None:
+    held = replace(held_message(states=[State(state) for state in states]), categories=categories)
+    age = timedelta(days=days)
+
+    assert [False, True] == [due_for_purge(held, a, Retention()) for a in (age - MOMENT, age)]
+
+
+@pytest.mark.parametrize(
+    ("states", "categories"),
+    [
+        pytest.param(["returned", "held"], {"credentials": 2}, id="held for others"),
+        pytest.param(["returned", "confirmed"], {"credentials": 2}, id="confirmed, not exported"),
+        pytest.param(
+            ["returned", "delivered"], {"credentials": 2, "abuse": 2}, id="to be reviewed"
+        ),
+    ],
+)
+def test_what_went_back_stays_while_somebody_has_to_look(
+    states: list[str], categories: dict[str, int]
+) -> None:
+    held = replace(held_message(states=[State(state) for state in states]), categories=categories)
+
+    assert not due_for_purge(held, CENTURY, Retention())
+
+
+def test_the_authors_week_is_never_cut_short() -> None:
+    held = held_message(states=[State.RETURNED])
+    hasty = Retention(returned=1, flagged=1, dismissed=1, dismissed_flag=1, confirmed=1)
+
+    assert not due_for_purge(held, timedelta(days=8) - MOMENT, hasty)
+    assert due_for_purge(held, timedelta(days=8), hasty)

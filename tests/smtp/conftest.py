@@ -22,7 +22,7 @@ from mailguard.milter.server import listen_unix
 from mailguard.ports import Delivery
 from mailguard.scan.school import School
 from mailguard.smtp.limits import LOOPBACK, BareNewline, Limits, ListenerSettings
-from mailguard.smtp.listener import admit_nothing, forget
+from mailguard.smtp.listener import admit_nothing, forget, take_nothing
 from mailguard.smtp.nexthop import SmtpNextHop, Timeouts
 from mailguard.smtp.server import RelayServer, listen
 from mailguard.smtp.tls import Certificate, ListenerTls
@@ -235,6 +235,8 @@ async def run_relay(
     host: str = "127.0.0.1",
     admit: Any = admit_nothing,
     lost: Any = forget,
+    takes: Any = take_nothing,
+    origin: Origin = Origin.ANY,
     path: Path | None = None,
     **settings: Any,
 ) -> Relay:
@@ -253,7 +255,7 @@ async def run_relay(
     server = RelayServer(
         ListenerSettings(
             name="mail",
-            origin=Origin.ANY,
+            origin=origin,
             hostname="mg.elmpark.example",
             school=School(name="Elm Park Primary", domains=frozenset({"elmpark.example"})),
             clients=tuple(ipaddress.ip_network(client) for client in clients),
@@ -267,6 +269,7 @@ async def run_relay(
         logins=logins,
         admit=admit,
         lost=lost,
+        takes=takes,
     )
     sock = listen_unix(path) if path else listen(host, 0)
     await server.start([sock])

@@ -18,7 +18,7 @@ from mailguard.service.load import load_directory
 NAMED = 5
 """Alarms of one kind that are told one by one."""
 
-CASES = (Trouble.ALERT_LATE, Trouble.ALERT_UNTOLD, Trouble.NOTICE_LATE)
+CASES = (Trouble.ALERT_LATE, Trouble.ALERT_UNTOLD, Trouble.NOTICE_LATE, Trouble.RETURN_LATE)
 """What is about a message, not a day."""
 
 _LATER = "See to the next hop above; the log says `own_mail` about each attempt."
@@ -50,6 +50,19 @@ _WHAT = {
         "The notice about {about}, which could not be delivered to everybody, has not reached "
         "{recipient}{reply}.",
         "Correct people.technician or the mail server. " + _LATER,
+    ),
+    Trouble.RETURN_LATE: (
+        "{recipient} has not been told that {about} was not sent because of data in it{reply}.",
+        _LATER,
+    ),
+    Trouble.LIST_LATE: (
+        "The data protection list of {about} has not reached {recipient}{reply}.",
+        _LATER,
+    ),
+    Trouble.LIST_LOST: (
+        "The mail server did not take the data protection list of {about} for {recipient}{reply}.",
+        "Correct people.data_lead or the mail server. Next Monday's covers that time too; "
+        "`mailguard digest preview --data` shows it now.",
     ),
 }
 

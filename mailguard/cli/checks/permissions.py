@@ -10,6 +10,7 @@ from mailguard.cli.checks.owner import name_of
 from mailguard.cli.checks.result import Result, Scene
 from mailguard.cli.stores import database_file
 from mailguard.config import Config
+from mailguard.service.load import directory_file
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -29,8 +30,8 @@ async def check_permissions(scene: Scene) -> AsyncIterator[Result]:
 
 def _settings(scene: Scene) -> Iterator[Result]:
     """What people write: readable to the service, and nobody else may change it."""
-    directory = scene.config.directory.file
-    files = [scene.file, *([Path(directory)] if directory else [])]
+    directory = directory_file(scene.config)
+    files = [scene.file, directory]
     for file in (file for file in files if file.exists()):
         if not os.access(file, os.R_OK):
             yield Result(
@@ -46,7 +47,7 @@ def _settings(scene: Scene) -> Iterator[Result]:
                 what=f"Everybody on this machine may change {file}.",
                 do=f"chmod o-w {file}",
             )
-    if directory and _is_for_everybody(Path(directory)):
+    if directory.exists() and _is_for_everybody(directory):
         yield Result(
             name="permissions",
             ok=False,

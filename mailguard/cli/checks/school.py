@@ -49,7 +49,7 @@ async def check_directory(scene: Scene) -> AsyncIterator[Result]:
     """Can pupils be told from staff? Raises ConfigError for a directory file that is wrong."""
     directory = load_policy(scene.config).directory
     known = {group for group, _ in directory.patterns}
-    known |= {person.group for person in directory.people.values()}
+    known |= {person.group for person in directory.everyone}
     missing = [group for group in (Group.PUPIL, Group.STAFF) if group not in known]
     advice = (
         f"It names no {' and no '.join(missing)}, and an address of the school that it does not "
@@ -58,7 +58,7 @@ async def check_directory(scene: Scene) -> AsyncIterator[Result]:
     yield Result(
         name="directory",
         ok=True,
-        what=f"{counted(len(directory.people), 'person', 'people')} and "
+        what=f"{counted(len(directory.everyone), 'person', 'people')} and "
         f"{counted(len(directory.patterns), 'address pattern')}.",
         do=advice if missing else "",
     )
