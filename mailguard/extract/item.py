@@ -73,7 +73,7 @@ class Feature:
     ``empty`` vouches for a file with nothing in it; of any other some text or miss is expected.
 
     ``rows:N`` is said once for each table or sheet (csv, tsv, xls, xlsx, xlsb, ods; tables in web
-    pages, Word files, slides and OpenDocument text; of JSON, calendars and cards: their records).
+    pages, Word files, slides and OpenDocument text; the records of JSON, XML, calendars, cards).
     N is two or more. It counts rows with something in them, hidden ones too and repeated ones as
     often as they come, but for a heading: a first row of two or more cells none of which is a
     number or date. Text of a table is a line for each row, heading first and hidden cells in their

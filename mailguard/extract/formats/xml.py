@@ -17,6 +17,7 @@ from mailguard.extract.office.markup import (
 )
 from mailguard.extract.office.opendoc import read_opendoc
 from mailguard.extract.office.package import cut
+from mailguard.extract.office.records import Records
 from mailguard.extract.office.word import read_word
 from mailguard.mail.charset import read_text
 from mailguard.mail.html import read_html
@@ -34,6 +35,9 @@ _LINK = re.compile(
 )
 LINKS = 1000
 
+_NO_RECORDS = {"svg", "html"}
+"""Drawings and pages: their attributes are lines and colours."""
+
 _LONGEST_VALUE = 100
 """Characters. A longer text says itself what it is about."""
 
@@ -48,6 +52,7 @@ def read(data: bytes, about: About) -> Iterator[Item]:
     head = data[:4096]
     root, spaces = root_of(head), spaces_of(head)
     events = Events(cut(data), lenient=True)
+    records = Records()
     yield from entities_of(data[: 1 << 16])
     is_empty = True
     if "opendocument" in spaces:
@@ -56,10 +61,12 @@ def read(data: bytes, about: About) -> Iterator[Item]:
         # Word 2003, and Word's files unpacked into one (flat OPC).
         items = read_word(events, "")
     else:
-        items = read_any(_name_values(events), "")
+        watched = events if root in _NO_RECORDS else records.watch(events)
+        items = read_any(_name_values(watched), "")
     for item in items:
         is_empty = is_empty and not isinstance(item, Text)
         yield item
+    yield from records.tables()
     yield from events.misses()
     text = read_text(data, "")
     if is_empty and text:

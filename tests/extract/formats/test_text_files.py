@@ -247,6 +247,35 @@ def test_values_of_xml_are_said_with_the_names_of_their_elements() -> None:
     assert "UPN: A123" in read(page, "a.xml").text
 
 
+TABLE = "Surname\tDate Of Birth\nHolt\t2015-03-04\nReed\t2016-05-06"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p><x><Surname>Holt</Surname><DateOfBirth>2015-03-04</DateOfBirth></x>"
+        "<x><Surname>Reed</Surname><DateOfBirth>2016-05-06</DateOfBirth></x></p>",
+        '<p><x Surname="Holt" DateOfBirth="2015-03-04"/>'
+        '<x Surname="Reed" DateOfBirth="2016-05-06"/></p>',
+        '<p><x Surname="Holt"><DateOfBirth>2015-03-04</DateOfBirth><more><a/></more></x>\n'
+        '<x Surname="Reed"><DateOfBirth>2016-05-06</DateOfBirth></x></p>',
+    ],
+)
+def test_records_of_xml_are_also_a_table(page: str) -> None:
+    reading = read(f'<?xml version="1.0"?>{page}', "a.xml")
+
+    assert places(reading, TABLE) == {"as a table"}
+    assert "rows:2" in reading.features
+
+
+def test_lines_and_colours_are_no_records() -> None:
+    shape = '<path d="M0 1" fill="red"/>'
+    reading = read(f'<svg xmlns="http://www.w3.org/2000/svg">{shape * 3}</svg>', "a.svg")
+
+    assert "as a table" not in places(reading, "red")
+    assert reading.features == ()
+
+
 def test_names_of_elements_do_not_stand_amid_sentences_of_xml() -> None:
     page = "<doc><chapter>the <important>otter</important> naps <place>here</place></chapter></doc>"
 
