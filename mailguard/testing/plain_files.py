@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable, Mapping
 from html import escape
@@ -49,7 +50,9 @@ def xml_file(rows: Rows) -> bytes:
 
 
 def _tag(heading: str) -> str:
-    return heading.replace(" ", "").replace("-", "").replace("&", "And")
+    """As programs make a name of it, which must be letters: "Date of Birth" to ``DateOfBirth``."""
+    words = re.findall(r"[^\W_]+", heading.replace("&", " And "))
+    return "".join(word[0].upper() + word[1:] for word in words)
 
 
 def html_page(rows: Rows) -> bytes:

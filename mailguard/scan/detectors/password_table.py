@@ -42,7 +42,7 @@ EXAMPLES = (
 
 _WORDS = (
     r"(?:pass ?words?|pass ?codes?|pass ?phrases?|pw|pwd|p/w|log-?in codes?|client secrets?"
-    r"|(?:wi-?fi|wireless|wpa[23]?|wep|network) (?:keys?|codes?)"
+    r"|(?:wi[- ]?fi|wireless|wpa[23]?|wep|network) (?:keys?|codes?)"
     r"|(?:api|access|secret|private|recovery) (?:keys?|codes?|tokens?))"
 )
 _NUMBERS = r"(?:pin(?: codes?| no| numbers?)?)"
@@ -65,7 +65,7 @@ _COLUMNS = (
 _WHOSE = re.compile(
     r"\b(?:names?|surname|forename|pupils?|students?|staff|teachers?|child|class|form|year|users?"
     r"|username|log-?ins?|log ?on|id|e-?mail|address|account|site|website|url|system|app|service"
-    r"|network|ssid|wi-?fi|room|host|server|device|program|software|subject|company)\b",
+    r"|network|ssid|wi[- ]?fi|room|host|server|device|program|software|subject|company)\b",
     re.IGNORECASE,
 )
 """In the heading of another column. A sentence cut at its commas seldom has such a piece."""
