@@ -12,6 +12,8 @@ SAMPLE = 4096
 GLANCE = 512
 """Bytes shown to it where a charset was declared that fits, so that it would only be a doubt."""
 
+_PLAIN_WORD = re.compile(rb"[A-Za-z]{4}")
+
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -172,17 +174,21 @@ def _decode_as_declared(data: bytes, declared: str) -> str | None:
 
 def _candidates(data: bytes, codec: str) -> Iterator[str]:
     if codec in ("", "cp1252", "utf-16-le"):
-        yield from _wide(data[:SAMPLE])
+        yield from _wide(data)
     if codec in ("", "cp1252") and not data.isascii():
         yield "utf-8"
     if codec:
         yield codec
 
 
-def _wide(sample: bytes) -> Iterator[str]:
-    """Which UTF-16 it is, if any: in the languages of Europe most second bytes are NUL."""
+def _wide(data: bytes) -> Iterator[str]:
+    """Which UTF-16 it is, if any: in the languages of Europe most second bytes are NUL, and no word
+    stands without. NULs that somebody put behind or between plain words make no other text of
+    them."""
+    sample = data[:SAMPLE].rstrip(b"\0")
     even, odd = sample[::2].count(0), sample[1::2].count(0)
-    if max(even, odd) * 4 > len(sample):
+    is_wide = max(even, odd) * 4 > len(sample) and min(even, odd) * 4 < max(even, odd)
+    if is_wide and not _PLAIN_WORD.search(data):
         yield "utf-16-be" if even > odd else "utf-16-le"
 
 

@@ -101,3 +101,16 @@ def test_line_ends_of_a_text_part_become_line_feeds() -> None:
 def test_any_bytes_decode_under_any_name(data: bytes, declared: str) -> None:
     for text in (decode(data, declared), read_text(data, declared)):
         assert text == text.encode().decode()
+
+
+@pytest.mark.parametrize("declared", ["", "us-ascii"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"Bring the pineapple on Friday.\n" + bytes(69), id="NULs behind"),
+        pytest.param(b"Bring the pineapple on Friday.\n" + b"x\0" * 3000, id="letters with NULs"),
+        pytest.param(("x y " * 3000).encode("utf-16-le") + b"Bring the pineapple", id="far behind"),
+    ],
+)
+def test_nuls_make_no_other_text_of_plain_words(data: bytes, declared: str) -> None:
+    assert "Bring the pineapple" in read_text(data, declared)
