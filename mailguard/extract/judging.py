@@ -7,11 +7,11 @@ from typing import Self
 
 from mailguard import events, metrics
 from mailguard.errors import ScanFailed
-from mailguard.extract.pool import ScanPool
+from mailguard.extract.pool import Reading, ScanPool
 from mailguard.extract.sniff import Sniffer
 from mailguard.mail.attachment import Extract, needs_reader
 from mailguard.mail.envelope import Transaction
-from mailguard.mail.message import Mailbox, Message, parse
+from mailguard.mail.message import Message, parse
 from mailguard.policy.disposition import Policy
 from mailguard.policy.judge import Judgement, conclude, judge
 from mailguard.scan.finding import ScanReport, Unscanned
@@ -59,7 +59,7 @@ class ScanJudge:
         except Exception as error:
             # An engine's failure is a finding, and never a pass (promise 3).
             events.failed(transaction.queue_id, error)
-            return self._conclude(transaction, self._unread("engine"), ())
+            return self._conclude(transaction, self._unread("engine"))
         return judgement
 
     def _judge_here(
@@ -99,7 +99,7 @@ class ScanJudge:
         except ScanFailed as error:
             refusal = error
         if not failure:
-            return self._conclude(transaction, reading.report, reading.from_)
+            return self._conclude(transaction, reading)
         unopened = tuple(
             replace(extract, is_read=True, misses=(failure,)) if extract.part in closed else extract
             for extract in extracts
@@ -114,33 +114,32 @@ class ScanJudge:
         try:
             reading = await self._pool.read(transaction)
         except ScanFailed:
-            judgement = self._conclude(transaction, self._unread("timeout"), ())
+            judgement = self._conclude(transaction, self._unread("timeout"))
             if _is_protected(judgement):
                 return judgement
             raise
-        return self._conclude(transaction, reading.report, reading.from_)
+        return self._conclude(transaction, reading)
 
-    def _unread(self, reason: str) -> ScanReport:
-        return ScanReport(
+    def _unread(self, reason: str) -> Reading:
+        report = ScanReport(
             findings=(),
             unscanned=(Unscanned(part="", reason=reason),),
             ruleset=self._ruleset.fingerprint,
         )
+        return Reading(report=report)
 
-    def _conclude(
-        self, transaction: Transaction, report: ScanReport, from_: tuple[Mailbox, ...]
-    ) -> Judgement:
+    def _conclude(self, transaction: Transaction, reading: Reading) -> Judgement:
         message = Message(
-            headers=(),
+            headers=reading.headers,
             subject="",
-            from_=from_,
+            from_=reading.from_,
             to=(),
             message_id="",
             parts=(),
             defects=(),
             unread=(),
         )
-        return conclude(report, transaction, message, self._policy)
+        return conclude(reading.report, transaction, message, self._policy)
 
 
 def _closed(message: Message, extracts: tuple[Extract, ...]) -> frozenset[str]:

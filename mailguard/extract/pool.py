@@ -45,6 +45,9 @@ class Reading:
 
     report: ScanReport
     from_: tuple[Mailbox, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    """Those that say whether a machine sent it."""
+
     failure: str = ""
     """``timeout`` or ``killed`` when the process gave no answer; nothing was read then."""
 
@@ -140,8 +143,9 @@ class ScanPool:
         )
         if answer["report"] is None:
             return None
+        headers = tuple((str(name), str(value)) for name, value in answer["headers"])
         report = report_from_json(answer["report"], self._ruleset.symbols)
-        return Reading(report=report, from_=from_)
+        return Reading(report=report, from_=from_, headers=headers)
 
     def _give_up(self, transaction: Transaction, reason: str) -> Reading:
         events.scan_worker_died(transaction.queue_id, reason)

@@ -22,6 +22,7 @@ from mailguard.extract.unpack import unpack
 from mailguard.mail.envelope import Transaction
 from mailguard.mail.message import parse
 from mailguard.mail.text import look
+from mailguard.policy.relationship import SAYING_AUTOMATIC
 from mailguard.scan.codec import report_to_json
 from mailguard.scan.registry import Ruleset, build_ruleset
 from mailguard.scan.scanner import scan
@@ -30,6 +31,9 @@ MEMORY = 3 << 30
 """Bytes of address space: the largest message (200 MB), its decoded parts and their text, twice."""
 
 _PR_SET_PDEATHSIG = 1
+
+HEADERS, HEADER = 10, 100
+"""Fields, and characters of each, that go back with the report: one word in one field is enough."""
 
 UNPACKING = 0.5
 """The share of the budget that attachments may take; the rest is for judging what was read."""
@@ -91,6 +95,11 @@ def _answer(
         report = report_to_json(scan(look(message, extracts), transaction, ruleset))
     return json.dumps(
         {
+            "headers": [
+                [name, value[:HEADER]]
+                for name, value in message.headers
+                if name.lower() in SAYING_AUTOMATIC
+            ][:HEADERS],
             "from": [[mailbox.name, mailbox.address] for mailbox in message.from_],
             "report": report,
             "deaths": deaths,

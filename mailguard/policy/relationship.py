@@ -96,6 +96,10 @@ def can_be_told(transaction: Transaction, message: Message, directory: Directory
     )
 
 
+SAYING_AUTOMATIC = ("auto-submitted", "precedence")
+"""The fields, in lower case, that :func:`is_automatic` asks for."""
+
+
 def is_automatic(message: Message) -> bool:
     """Whether a message says that a machine sent it (RFC 3834 §2, §5)."""
     submitted = message.header("Auto-Submitted").partition(";")[0].strip().lower()

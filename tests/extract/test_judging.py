@@ -14,12 +14,16 @@ import pytest
 
 from mailguard import events
 from mailguard.errors import ScanFailed
+from mailguard.extract import judging
 from mailguard.extract.judging import ScanJudge
 from mailguard.extract.pool import ScanPool
 from mailguard.mail.envelope import Transaction
+from mailguard.mail.message import Message
 from mailguard.policy.directory import build_directory
 from mailguard.policy.disposition import Policy
-from mailguard.policy.judge import Judgement
+from mailguard.policy.judge import Judgement, conclude
+from mailguard.policy.relationship import is_automatic
+from mailguard.scan.finding import ScanReport
 from mailguard.scan.registry import Ruleset, build_ruleset
 from mailguard.scan.rule import parse_rule
 from mailguard.testing import SCHOOL, transaction
@@ -113,6 +117,25 @@ async def test_words_and_names_in_an_archive_are_found_where_it_is(judge: ScanJu
 
     assert [{*symbols(each)} for each in judgements] == [{("THREAT_TEST", "2")}] * 3
     assert [each.report.unscanned for each in judgements] == [(), (), ()]
+
+
+async def test_what_says_that_a_machine_sent_it_is_known_wherever_it_was_read(
+    judge: ScanJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    def spy(report: ScanReport, of: Transaction, message: Message, policy: Policy) -> Judgement:
+        told.append(is_automatic(message))
+        return conclude(report, of, message, policy)
+
+    monkeypatch.setattr(judging, "conclude", spy)
+    attached = ("a.zip", packed("a.txt", "x"))
+    automatic = b"Auto-Submitted: auto-generated\n" + letter("Hello", attached).raw.buffer
+
+    await judge.judge(letter("Hello", attached))
+    await judge.judge(transaction(automatic))
+
+    assert told == [False, True]
 
 
 async def test_what_was_missed_in_an_attachment_is_in_the_report(judge: ScanJudge) -> None:
