@@ -3,11 +3,17 @@
 import pytest
 from stdnum.gb import upn
 
-from mailguard.scan.payment import is_card_number
+from mailguard.scan.payment import is_card_number, is_iban
+from mailguard.scan.travel import check_digit, is_card_zone, is_zone
 from mailguard.scan.validators import (
+    is_chi_number,
+    is_driver_number,
     is_insurance_number,
+    is_learner_number,
     is_nhs_number,
+    is_number_plate,
     is_pupil_number,
+    is_tax_reference,
 )
 
 
@@ -83,3 +89,126 @@ def test_insurance_number_has_a_prefix_that_is_given(text: str, valid: bool) -> 
 )
 def test_card_number_has_prefix_length_and_check_digit(digits: str, valid: bool) -> None:
     assert valid is is_card_number(digits)
+
+
+@pytest.mark.parametrize(
+    ("digits", "valid"),
+    [
+        pytest.param("0102030006", True, id="usual"),
+        pytest.param("0102030007", False, id="wrong check digit"),
+        pytest.param("3202030000", False, id="no such day, with its check digit"),
+        pytest.param("2902000014", True, id="29 February of a leap year"),
+        pytest.param("2902010036", False, id="29 February of another year"),
+    ],
+)
+def test_chi_number_begins_with_a_day(digits: str, valid: bool) -> None:
+    assert valid is is_chi_number(digits)
+
+
+@pytest.mark.parametrize(
+    ("digits", "valid"),
+    [
+        pytest.param("9276308686", True, id="as published"),
+        pytest.param("9276308687", False, id="wrong check digit"),
+        pytest.param("4000000004", False, id="NHS number"),
+    ],
+)
+def test_learner_number_has_its_check_digit(digits: str, valid: bool) -> None:
+    assert valid is is_learner_number(digits)
+
+
+def test_no_number_is_both_a_learners_and_the_nhs() -> None:
+    numbers = [str(number) for number in range(4_000_000_000, 4_000_003_000)]
+
+    assert any(map(is_learner_number, numbers))
+    assert not [number for number in numbers if is_learner_number(number) and is_nhs_number(number)]
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        pytest.param("1955839661", True, id="as published"),
+        pytest.param("1955839661k", True, id="with K"),
+        pytest.param("2955839661", False, id="wrong check digit"),
+    ],
+)
+def test_tax_reference_has_its_check_digit(text: str, valid: bool) -> None:
+    assert valid is is_tax_reference(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        pytest.param("morga657054sm9ij", True, id="specimen"),
+        pytest.param("morga607054sm9ij", True, id="born in July, a man"),
+        pytest.param("morga697054sm9ij", False, id="no such month"),
+        pytest.param("morga657324sm9ij", False, id="no such day"),
+        pytest.param("99999657054sm9ij", False, id="no name"),
+        pytest.param("fox99657054s99ij", True, id="short name, one initial"),
+    ],
+)
+def test_driver_number_holds_a_name_and_a_date_of_birth(text: str, valid: bool) -> None:
+    assert valid is is_driver_number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        pytest.param("ab12cde", True, id="March"),
+        pytest.param("ab62cde", True, id="September"),
+        pytest.param("ab50cde", False, id="no such year"),
+        pytest.param("ai12cde", False, id="I"),
+        pytest.param("ab12cdq", False, id="Q"),
+    ],
+)
+def test_number_plate_has_letters_and_years_that_are_given(text: str, valid: bool) -> None:
+    assert valid is is_number_plate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        pytest.param("gb82west12345698765432", True, id="British"),
+        pytest.param("de89370400440532013000", True, id="German"),
+        pytest.param("gb82west12345698765433", False, id="wrong check digits"),
+        pytest.param("de8937040044053201300", False, id="too short"),
+        pytest.param("zz82west12345698765432", False, id="no such country"),
+    ],
+)
+def test_iban_has_its_check_digits_and_its_countrys_length(text: str, valid: bool) -> None:
+    assert valid is is_iban(text)
+
+
+@pytest.mark.parametrize(
+    ("field", "digit"), [("l898902c3", 6), ("740812", 2), ("120415", 9), ("ze184226b<<<<<", 1)]
+)
+def test_check_digits_are_those_of_the_icao_specimen(field: str, digit: int) -> None:
+    assert digit == check_digit(field)
+
+
+PASSPORT = "l898902c36uto7408122f1204159ze184226b<<<<<10"
+
+
+@pytest.mark.parametrize(
+    ("line", "valid"),
+    [
+        pytest.param(PASSPORT, True, id="passport"),
+        pytest.param(PASSPORT.replace("l898902c36", "l898902c37"), False, id="number"),
+        pytest.param(PASSPORT.replace("7408122", "7408123"), False, id="date of birth"),
+        pytest.param(PASSPORT.replace("1204159", "1204158"), False, id="date of expiry"),
+    ],
+)
+def test_zone_of_a_passport_has_each_check_digit(line: str, valid: bool) -> None:
+    assert valid is is_zone(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "valid"),
+    [
+        pytest.param("7408122f1204159uto<<<<<<<<<<<6", True, id="card"),
+        pytest.param("7408123f1204159uto<<<<<<<<<<<6", False, id="date of birth"),
+        pytest.param("7408122f1204158uto<<<<<<<<<<<6", False, id="date of expiry"),
+    ],
+)
+def test_zone_of_a_card_has_both_dates_check_digits(line: str, valid: bool) -> None:
+    assert valid is is_card_zone(line)
