@@ -103,8 +103,9 @@ def decode(data: bytes, declared: str) -> str:
     """Decode a short text completely, whatever it is; never raises, never gives lone surrogates.
 
     A byte order mark decides, then the declared charset if it is one of mail's and fits all bytes,
-    then UTF-8 if it nearly fits, then cp1252. Text declared as Western (or not at all) that is
-    valid UTF-8 is UTF-8: mislabelled mail is common, and the opposite never occurs.
+    then UTF-8 or what is declared if that nearly fits, then cp1252. Text declared as Western (or
+    not at all) that is valid UTF-8 is UTF-8: mislabelled mail is common, and the opposite never
+    occurs.
     """
     text = _decode_as_declared(data, declared)
     return data.decode("cp1252", "replace") if text is None else text
@@ -167,9 +168,13 @@ def _decode_as_declared(data: bytes, declared: str) -> str | None:
             continue
         # UTF-7 alone lets lone surrogates through.
         return text.encode("utf-8", "replace").decode() if candidate == "utf-7" else text
-    nearly = data.decode("utf-8", "replace")
     odd_bytes = len(data) - len(data.decode("ascii", "ignore"))
-    return nearly if nearly.count("\ufffd") * 4 <= odd_bytes else None
+    # Mailing lists put a line of their own below, in whatever charset.
+    for candidate in dict.fromkeys(("utf-8", codec or "utf-8")):
+        nearly = data.decode(candidate, "replace")
+        if nearly.count("\ufffd") * 4 <= odd_bytes:
+            return nearly
+    return None
 
 
 def _candidates(data: bytes, codec: str) -> Iterator[str]:

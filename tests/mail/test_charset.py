@@ -114,3 +114,15 @@ def test_any_bytes_decode_under_any_name(data: bytes, declared: str) -> None:
 )
 def test_nuls_make_no_other_text_of_plain_words(data: bytes, declared: str) -> None:
     assert "Bring the pineapple" in read_text(data, declared)
+
+
+@pytest.mark.parametrize("charset", ["big5", "gb2312", "shift_jis", "euc-kr"])
+def test_one_wrong_byte_spoils_no_text_of_the_declared_charset(charset: str) -> None:
+    words = {
+        "big5": "水獺在這裡睡覺",
+        "gb2312": "水獭在这里睡觉",
+        "shift_jis": "カワウソはここで寝る",
+    }
+    text = words.get(charset, "수달이 여기서 잔다")
+
+    assert text in read_text(text.encode(charset) + b"\n\xff\n-- \nlist", charset)
